@@ -1,0 +1,103 @@
+"""LIEF's reading of a PE file. Runs in a process of its own (`pe_worker`): LIEF is native code.
+
+Loaded by path, so it imports nothing of aotwin.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lief
+
+# Relocations, resources, signatures and unwind tables are looked at elsewhere, or not at all.
+_SKIPPED = ("parse_rsrc", "parse_signature", "parse_reloc", "parse_exceptions")
+
+
+def read(data: bytes) -> dict[str, Any]:
+    """Fields of `aotwin.adapters.pe.PeFacts` as plain values.
+
+    Raises:
+        ValueError: LIEF cannot read the bytes as a PE file.
+    """
+    lief.logging.disable()
+    config = lief.PE.ParserConfig()
+    for option in _SKIPPED:
+        setattr(config, option, False)
+    # LIEF's objects die with their Binary: it must stay bound to a name while they are in use.
+    binary = lief.PE.parse(data, config)
+    if binary is None:
+        raise ValueError("LIEF does not recognise a PE file")
+    return {**_headers(binary), **_tables(binary)}
+
+
+def _headers(binary: Any) -> dict[str, Any]:
+    header, optional = binary.header, binary.optional_header
+    return {
+        "machine": int(header.machine),
+        "characteristics": header.characteristics,
+        "symbol_table_offset": header.pointerto_symbol_table,
+        "symbol_count": header.numberof_symbols,
+        "magic": int(optional.magic),
+        "header_offset": binary.dos_header.addressof_new_exeheader,
+        "optional_header_size": header.sizeof_optional_header,
+        "entry_point": optional.addressof_entrypoint,
+        "image_base": optional.imagebase,
+        "section_alignment": optional.section_alignment,
+        "file_alignment": optional.file_alignment,
+        "os_version": (
+            optional.major_operating_system_version,
+            optional.minor_operating_system_version,
+        ),
+        "subsystem_version": (
+            optional.major_subsystem_version,
+            optional.minor_subsystem_version,
+        ),
+        "image_size": optional.sizeof_image,
+        "headers_size": optional.sizeof_headers,
+        "checksum": optional.checksum,
+        "subsystem": int(optional.subsystem),
+        "dll_characteristics": optional.dll_characteristics,
+        "directory_count": optional.numberof_rva_and_size,
+        "directories": [(each.rva, each.size) for each in binary.data_directories],
+        "sections": [
+            (
+                _text(section.name).rstrip("\0"),
+                section.virtual_address,
+                section.virtual_size,
+                section.pointerto_raw_data,
+                section.sizeof_raw_data,
+                int(section.characteristics),
+            )
+            for section in binary.sections
+        ],
+    }
+
+
+def _tables(binary: Any) -> dict[str, Any]:
+    export = binary.get_export()
+    return {
+        "dll_name": _text(export.name) if export else "",
+        "exports": sorted(_export(entry) for entry in export.entries) if export else [],
+        "import_dlls": [_text(table.name) for table in binary.imports],
+        "imports": [
+            (
+                _text(table.name),
+                "" if entry.is_ordinal else _text(entry.name),
+                entry.ordinal if entry.is_ordinal else None,
+            )
+            for table in binary.imports
+            for entry in table.entries
+        ],
+        "delay_import_dlls": [_text(table.name) for table in binary.delay_imports],
+    }
+
+
+def _export(entry: Any) -> tuple[str, int, int, str]:
+    if entry.is_forwarded:
+        info = entry.forward_information
+        return _text(entry.name), entry.ordinal, 0, f"{_text(info.library)}.{_text(info.function)}"
+    return _text(entry.name), entry.ordinal, entry.address, ""
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")

@@ -1,0 +1,210 @@
+"""zig, from the PyPI package `ziglang`: where it is, how it is called, and its one cold start.
+
+zig builds libc++ and the C run time of the target from source on first use (minutes), then keeps
+them in its cache. The cache's key contains the path of zig's own lib folder, and every isolated
+build unpacks the package at a new path; so that folder is kept once per machine in the user cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aotwin.adapters.cache import build_once, cache_dir
+from aotwin.adapters.process import run
+from aotwin.errors import ToolError
+
+#: versions that the tests run with; the same range stands in pyproject.toml
+TESTED = "0.17.1 to 0.17.x"
+
+
+@dataclass(frozen=True)
+class Zig:
+    """A zig that is ready to be called."""
+
+    executable: Path
+    version: str
+    lib_dir: Path
+    cache_dir: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Variables that make zig use the machine's one lib folder and cache."""
+        return {
+            "ZIG_LIB_DIR": str(self.lib_dir),
+            "ZIG_GLOBAL_CACHE_DIR": str(self.cache_dir),
+            "ZIG_LOCAL_CACHE_DIR": str(self.cache_dir),
+        }
+
+    def run(self, arguments: Sequence[str], *, cwd: Path, doing: str) -> None:
+        """Call zig.
+
+        Args:
+            arguments: what follows `zig`: ("c++", "-c", ...).
+            cwd: working folder.
+            doing: what this call does, for the message of a failure.
+
+        Raises:
+            ToolError: zig failed; the cause is the compiler's own first error.
+        """
+        result = run([str(self.executable), *arguments], tool="zig", env=self.env, cwd=cwd)
+        if result.returncode != 0:
+            raise ToolError(
+                f"zig failed while {doing}",
+                cause=first_error(result.stderr) or f"exit code {result.returncode}",
+                next_step="If the generated code is at fault, please report it with the wrapper; "
+                "AOTWIN_KEEP_SOURCES=<folder> keeps the sources.",
+            )
+
+
+def find_zig() -> Zig:
+    """The zig of the installed `ziglang` package, with its lib folder in the user cache.
+
+    Raises:
+        ToolError: the package is missing.
+    """
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or not spec.submodule_search_locations:
+        raise ToolError(
+            "zig is missing",
+            cause="the package ziglang is not installed beside aotwin",
+            next_step='Install it: pip install "ziglang>=0.17.1,<0.18".',
+        )
+    package = Path(next(iter(spec.submodule_search_locations)))
+    version = importlib.metadata.version("ziglang")
+    executable = package / "zig"
+    if not executable.is_file():
+        raise ToolError(
+            "zig is missing",
+            cause=f"the package ziglang {version} holds no program for this machine",
+            next_step="Reinstall ziglang from a wheel for this platform.",
+        )
+    root = cache_dir() / "zig"
+    lib_dir = build_once(
+        root / f"{version}-{_lib_key(package)}", lambda folder: _copy_lib(package / "lib", folder)
+    )
+    return Zig(executable, version, lib_dir / "lib", root / "cache")
+
+
+def first_error(output: str) -> str:
+    """The first `error:` line of a compiler's output, and the line before it that says where."""
+    for line in output.splitlines():
+        if re.search(r"\b(fatal )?error:", line):
+            return line.strip()
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+class WarmUp:
+    """Builds the target's libc++ and C run time in the background, once per machine.
+
+    Args:
+        zig: the zig to warm.
+        arguments: a complete `zig c++` call without the source file and the output, with the very
+            flags of the later link: other flags make zig build another libc++.
+    """
+
+    def __init__(self, zig: Zig, arguments: Sequence[str]) -> None:
+        self._zig = zig
+        self._arguments = list(arguments)
+        key = hashlib.sha256("\0".join([str(zig.lib_dir), *arguments]).encode()).hexdigest()[:16]
+        self._marker = zig.cache_dir / f"warm-{key}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def needed(self) -> bool:
+        """True where the cold build has not been done on this machine."""
+        return not self._marker.exists()
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and `wait`."""
+        return self._process is not None
+
+    def start(self, folder: Path) -> None:
+        """Start the cold build in a folder of the caller's, unless it was done before."""
+        if not self.needed or self._process is not None:
+            return
+        source = folder / "warm_up.cpp"
+        source.write_text(_WARM_UP_SOURCE)
+        self._process = subprocess.Popen(
+            [str(self._zig.executable), *self._arguments, source.name, "-o", "warm_up.dll"],
+            cwd=folder,
+            env={**os.environ, **self._zig.env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    def wait(self) -> None:
+        """Wait for the cold build.
+
+        Raises:
+            ToolError: it failed.
+        """
+        if self._process is None:
+            return
+        _, stderr = self._process.communicate()
+        code, self._process = self._process.returncode, None
+        if code != 0:
+            raise ToolError(
+                "zig cannot build the target's C++ run time",
+                cause=first_error(stderr.decode("utf-8", "replace")) or f"exit code {code}",
+                next_step="Check the free space of the user cache and try again.",
+            )
+        self._marker.write_text(f"{time.time():.0f}\n")
+
+    def cancel(self) -> None:
+        """Stop a cold build whose build has failed elsewhere."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+#: uses what wrappers use of libc++: exceptions, iostreams, strings, threads, regex
+_WARM_UP_SOURCE = """\
+#include <iostream>
+#include <regex>
+#include <shared_mutex>
+#include <stdexcept>
+#include <thread>
+extern "C" __declspec(dllexport) int warm_up(const char* text) {
+  try {
+    std::shared_mutex mutex;
+    std::shared_lock lock(mutex);
+    return std::regex_match(std::string(text), std::regex("a+"));
+  } catch (const std::exception& error) {
+    std::cerr << error.what();
+    return -1;
+  }
+}
+"""
+
+
+def _lib_key(package: Path) -> str:
+    """Tells two builds of one zig version apart without reading the lib folder."""
+    record = package.parent / f"ziglang-{importlib.metadata.version('ziglang')}.dist-info/RECORD"
+    data = record.read_bytes() if record.is_file() else b""
+    lines = sorted(line for line in data.splitlines() if line.startswith(b"ziglang/lib/"))
+    return hashlib.sha256(b"\n".join(lines)).hexdigest()[:12]
+
+
+def _copy_lib(source: Path, folder: Path) -> None:
+    shutil.copytree(source, folder / "lib", copy_function=_link_or_copy)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

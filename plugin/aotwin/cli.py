@@ -1,0 +1,169 @@
+"""The command line: `aotwin` and `python -m aotwin`.
+
+Data on stdout, talk on stderr; exit code 0, 1 (failed) or 2 (usage).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from aotwin.errors import AotwinError, UsageError
+from aotwin.progress import Progress
+from aotwin.version import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns its exit code. The boundary for errors of the family."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except AotwinError as error:
+        print(f"aotwin: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("aotwin: interrupted; nothing half-written was left", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aotwin",
+        description="From a PyTorch model on Linux to a Windows package.",
+    )
+    parser.add_argument("--version", action="version", version=f"aotwin {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_build(commands)
+    _add_check(commands)
+    _add_doctor(commands)
+    _add_toolchain(commands)
+    return parser
+
+
+def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    build = commands.add_parser("build", help="build one model into a folder")
+    build.add_argument(
+        "source",
+        help="module:attribute, a file of torch.export.save, or a ready wrapper (.pt2 or folder)",
+    )
+    build.add_argument("-o", "--output", required=True, type=Path, metavar="DIR")
+    build.add_argument("--name", help="dotted package name (default: from the source's name)")
+    build.add_argument("--target", default="windows")
+    build.add_argument("--cpu", action="append", help="CPU level, repeated for several")
+    build.add_argument("--check", choices=("static", "wine"), default="static")
+    build.add_argument("--quiet", action="store_true", help="print nothing but the result")
+    build.set_defaults(command=_build)
+
+
+def _build(options: argparse.Namespace) -> int:
+    from aotwin.pipeline import build_model
+    from aotwin.toolchain import load_toolchain
+
+    toolchain = load_toolchain(options.target)
+    built = build_model(
+        options.source,
+        options.output,
+        name=options.name or default_name(options.source),
+        target=toolchain.name,
+        cpu=tuple(options.cpu or (toolchain.default_cpu,)),
+        progress=Progress(quiet=options.quiet),
+        check=options.check,
+    )
+    print(built.directory)
+    return 0
+
+
+def default_name(source: str) -> str:
+    """A package name from a source's spelling: "export:net" -> net, "a/clf.pt2" -> clf.
+
+    Raises:
+        UsageError: it gives no Python identifier.
+    """
+    last = source.rpartition(":")[2] if ":" in source else Path(source).name.partition(".")[0]
+    name = last.rpartition(".")[2].replace("-", "_")
+    if not name.isidentifier():
+        raise UsageError(
+            f"no package name can be made from {source!r}",
+            cause=f"{name!r} is no Python identifier",
+            next_step="Say --name demo.classifier.",
+        )
+    return name
+
+
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    check = commands.add_parser("check", help="check DLLs, model folders and wheels")
+    check.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    check.add_argument("--json", action="store_true", help="print one JSON report a path")
+    check.set_defaults(command=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from aotwin.pipeline import check
+
+    passed = True
+    for path in options.paths:
+        report = check(path)
+        print(report.to_json() if options.json else report.to_text())
+        passed = passed and bool(report)
+    return 0 if passed else 1
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    doctor = commands.add_parser("doctor", help="say what this machine has and lacks")
+    doctor.add_argument("--json", action="store_true")
+    doctor.set_defaults(command=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from aotwin.doctor import examine
+
+    rows = examine()
+    if options.json:
+        print(json.dumps({"version": 1, "checks": [row.__dict__ for row in rows]}, indent=1))
+    else:
+        for row in rows:
+            print(f"{'ok ' if row.ok else 'NO '} {row.what:<22} {row.found}")
+            if not row.ok:
+                print(f"    {row.next_step}")
+    return 0 if all(row.ok or not row.required for row in rows) else 1
+
+
+def _add_toolchain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    toolchain = commands.add_parser("toolchain", help="fetch, list or clean what is cached")
+    actions = toolchain.add_subparsers(required=True, metavar="fetch|list|clean")
+    fetch = actions.add_parser("fetch", help="fetch the sysroot and build zig's C++ run time now")
+    fetch.add_argument("--target", default="windows")
+    fetch.set_defaults(command=_toolchain_fetch)
+    actions.add_parser("list", help="list what is cached").set_defaults(command=_toolchain_list)
+    actions.add_parser("clean", help="remove the cache").set_defaults(command=_toolchain_clean)
+
+
+def _toolchain_fetch(options: argparse.Namespace) -> int:
+    from aotwin.pipeline import fetch_toolchain
+
+    print(fetch_toolchain(options.target, progress=Progress()))
+    return 0
+
+
+def _toolchain_list(_: argparse.Namespace) -> int:
+    from aotwin.adapters.cache import cache_dir, cached
+
+    for entry in cached():
+        print(f"{entry.nbytes >> 20:>7} MB  {entry.path.relative_to(cache_dir())}")
+    return 0
+
+
+def _toolchain_clean(_: argparse.Namespace) -> int:
+    from aotwin.adapters.cache import clean
+
+    print(f"{clean() >> 20} MB removed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

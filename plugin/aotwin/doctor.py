@@ -1,0 +1,79 @@
+"""What `aotwin doctor` says: what this machine has, what it lacks, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import sys
+from dataclasses import dataclass
+
+from aotwin.adapters.cache import cache_dir
+from aotwin.adapters.zig import find_zig
+from aotwin.errors import AotwinError
+from aotwin.toolchain import known_targets, load_toolchain
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that was looked for."""
+
+    what: str
+    ok: bool
+    found: str
+    next_step: str = ""
+    #: False where a build works without it
+    required: bool = True
+
+
+def examine() -> list[Row]:
+    """Look for everything that builds and checks use; starts nothing and fetches nothing."""
+    return [_python(), _zig(), *(_sysroot(name) for name in known_targets()), _torch(), _wine()]
+
+
+def _python() -> Row:
+    version = sys.version.partition(" ")[0]
+    return Row("Python", sys.version_info >= (3, 10), version, "Use Python 3.10 or newer.")
+
+
+def _zig() -> Row:
+    try:
+        zig = find_zig()
+    except AotwinError as error:
+        return Row("zig", False, error.fact, error.next_step)
+    warm = any(zig.cache_dir.glob("warm-*"))
+    state = "C++ run time built" if warm else "C++ run time not built yet: 2 to 4 minutes once"
+    return Row("zig", True, f"{zig.version}, {state}")
+
+
+def _sysroot(target: str) -> Row:
+    toolchain = load_toolchain(target)
+    folders = sorted((cache_dir() / "sysroots").glob(f"torch-*-{toolchain.name}-*/"))
+    found = ", ".join(folder.name for folder in folders) or "not fetched yet"
+    return Row(
+        f"sysroot {toolchain.name}", bool(folders), found, "aotwin toolchain fetch", required=False
+    )
+
+
+def _torch() -> Row:
+    try:
+        version = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return Row(
+            "torch",
+            False,
+            "not installed: only ready wrappers can be built",
+            'pip install "aotwin[export]"',
+            required=False,
+        )
+    return Row("torch", True, version)
+
+
+def _wine() -> Row:
+    program = shutil.which("wine64") or shutil.which("wine")
+    return Row(
+        "Wine",
+        program is not None,
+        program or "not installed: check=wine does not work",
+        "Install the package wine of your distribution.",
+        required=False,
+    )

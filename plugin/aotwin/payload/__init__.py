@@ -1,0 +1,1 @@
+"""What is copied into users' packages. Nothing here may import the rest of aotwin."""

@@ -1,0 +1,114 @@
+"""Where the bytes of a model's constants come from, without holding them all in memory.
+
+A `WeightSource` gives the constants in blob order, padding included, as often as it is asked:
+the blob is written from it once, and a check may read it again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+#: bytes handed out at a time: large enough to be fast, small enough not to count
+CHUNK_NBYTES = 16 * 1024 * 1024
+
+
+class WeightSource(Protocol):
+    """The constants' bytes of one model, in the order and padding of the blob, without trailer."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all constants, padding included."""
+        ...
+
+    def chunks(self) -> Iterator[memoryview]:
+        """Yield all bytes once, front to back, at most `CHUNK_NBYTES` at a time.
+
+        A chunk is valid until the next one is asked for. May be called more than once.
+
+        Raises:
+            WrapperError: the bytes cannot be read, or are fewer or more than `nbytes`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class MemoryRegion:
+    """Bytes somewhere in this process, and how many bytes they fill in the blob."""
+
+    address: int
+    nbytes: int
+    #: `nbytes` rounded up to the blob's alignment
+    padded_nbytes: int
+
+
+class MemoryWeights:
+    """Constants that lie in memory (tensors' storages), handed out in place, without a copy.
+
+    Args:
+        regions: in blob order.
+        owner: whatever keeps the memory alive; held as long as this object.
+    """
+
+    def __init__(self, regions: Sequence[MemoryRegion], owner: object) -> None:
+        self._regions = tuple(regions)
+        self._owner = owner
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all constants, padding included."""
+        return sum(region.padded_nbytes for region in self._regions)
+
+    def chunks(self) -> Iterator[memoryview]:
+        """Yield views of the regions themselves, and zeros for the padding."""
+        for region in self._regions:
+            for start in range(0, region.nbytes, CHUNK_NBYTES):
+                nbytes = min(CHUNK_NBYTES, region.nbytes - start)
+                array = (ctypes.c_ubyte * nbytes).from_address(region.address + start)
+                yield memoryview(array).cast("B")
+            for start in range(region.nbytes, region.padded_nbytes, CHUNK_NBYTES):
+                yield memoryview(bytes(min(CHUNK_NBYTES, region.padded_nbytes - start)))
+
+
+class StreamWeights:
+    """Constants that lie in a file or in an archive's member, read in order.
+
+    Args:
+        nbytes: bytes that the stream must give, neither more nor less.
+        opener: opens the stream at its first byte; a context manager, so that it is closed.
+        wrong_size: makes the error to raise, from the bytes found (`None`: more than `nbytes`).
+    """
+
+    def __init__(
+        self,
+        nbytes: int,
+        opener: Callable[[], AbstractContextManager[BinaryIO]],
+        wrong_size: Callable[[int | None], Exception],
+    ) -> None:
+        self._nbytes = nbytes
+        self._opener = opener
+        self._wrong_size = wrong_size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all constants, padding included."""
+        return self._nbytes
+
+    def chunks(self) -> Iterator[memoryview]:
+        """Yield views of one buffer that is filled again and again."""
+        buffer = memoryview(bytearray(min(CHUNK_NBYTES, self._nbytes)))
+        with self._opener() as stream:
+            done = 0
+            while done < self._nbytes:
+                chunk = buffer[: min(len(buffer), self._nbytes - done)]
+                # readinto belongs to BufferedIOBase, which BinaryIO does not promise
+                count: int = stream.readinto(chunk)  # type: ignore[attr-defined]
+                if not count:
+                    raise self._wrong_size(done)
+                done += count
+                yield chunk[:count]
+            if stream.read(1):
+                raise self._wrong_size(None)
