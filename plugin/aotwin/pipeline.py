@@ -1,0 +1,364 @@
+"""The one place that strings the stages together: generate, compile, link, weights, check, pack."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aotwin.adapters.files import storage_errors
+from aotwin.adapters.index import file_sha256
+from aotwin.adapters.zig import WarmUp, Zig, find_zig
+from aotwin.errors import ConfigurationError, StorageError
+from aotwin.manifest import MANIFEST_NAME, render_manifest
+from aotwin.model_source import Generator, open_source
+from aotwin.progress import Progress
+from aotwin.stages.compile import compile_flags, compile_wrapper, definitions_for
+from aotwin.stages.gate import require_sound
+from aotwin.stages.link import link_model, runtime_flags
+from aotwin.stages.pack import PackedFile, PackedModel, check_pure, pack_wheel
+from aotwin.stages.sysroot import Sysroot, installed_sysroot, prepare_sysroot
+from aotwin.stages.weights import write_blob
+from aotwin.toolchain import Cpu, SysrootPin, Toolchain, load_toolchain
+from aotwin.values import BlobInfo, BuiltModel, ModelSpec, SealedDll, Wrapper
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from aotwin.findings import Report
+    from aotwin.settings import Settings
+
+_PAYLOAD = Path(__file__).parent / "payload" / "model_package.py"
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What all models of one build share."""
+
+    toolchain: Toolchain
+    pin: SysrootPin
+    zig: Zig
+    sysroot: Sysroot
+    warm_up: WarmUp
+    workers: ThreadPoolExecutor
+    progress: Progress
+    check: str
+
+
+@dataclass
+class _Job:
+    """One model on its way: its blob is written, its wrappers are being compiled."""
+
+    spec: ModelSpec
+    directory: Path
+    blob: BlobInfo
+    wrappers: dict[Cpu, Wrapper] = field(default_factory=dict)
+    objects: dict[Cpu, Future[Path]] = field(default_factory=dict)
+
+
+def build_model(
+    source: ExportedProgram | str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    *,
+    name: str,
+    target: str = "windows-x86_64",
+    cpu: Sequence[str] = ("x86-64-v3",),
+    inductor: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    check: str = "static",
+) -> BuiltModel:
+    """Build one model into a folder that any host program on Windows can load.
+
+    Args:
+        source: an exported program, a file saved with `torch.export.save`, or a ready wrapper
+            (what AOTInductor wrote with `package_cpp_only`, a `.pt2` or a folder).
+        output_dir: where the package goes: `demo.classifier` becomes `output_dir/demo/classifier`.
+            A model built there before is replaced; anything else is left alone.
+        name: dotted package name.
+        target: a target's name or alias.
+        cpu: CPU levels; one DLL each.
+        inductor: settings for Inductor.
+        progress: where to report stages; nowhere by default.
+        check: "static", or "wine" to load the DLL in Wine as well.
+
+    Returns:
+        The folder and the files in it.
+
+    Raises:
+        AotwinError: whatever a user can cause, see `aotwin.errors`.
+    """
+    from aotwin.schema import check_cpus, check_model_name
+
+    progress = progress or Progress(quiet=True)
+    toolchain = load_toolchain(target)
+    check_model_name(name, "name")
+    check_cpus(tuple(cpu), target, "cpu")
+    final = Path(output_dir).absolute().joinpath(*name.split("."))
+    _require_replaceable(final)
+    spec = ModelSpec(name, None, None, tuple(cpu), dict(inductor or {}))
+    generator = open_source(source, spec, Path.cwd(), toolchain)
+    with storage_errors(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".aotwin-", dir=final.parent) as folder:
+        work = Path(folder)
+        with _session(toolchain, generator.torch_version, work, progress, 2, check) as session:
+            job = _start(spec, generator, work / "model", session)
+            dlls = _finish(job, session)
+        _replace_directory(work / "model", final)
+    return BuiltModel(
+        directory=final,
+        dlls={dll.cpu: final / dll.path.name for dll in dlls},
+        blob=final / job.blob.path.name,
+        manifest=final / MANIFEST_NAME,
+    )
+
+
+def build_wheel(
+    settings: Settings,
+    pure_wheel: Path,
+    wheel_directory: Path,
+    *,
+    progress: Progress | None = None,
+) -> str:
+    """Build all models of a project and pack them with its pure wheel.
+
+    Args:
+        settings: the project's settings, with a target.
+        pure_wheel: what setuptools built.
+        wheel_directory: where the wheel goes.
+
+    Returns:
+        The wheel's file name.
+
+    Raises:
+        AotwinError: whatever a user can cause; `wheel_directory` is left as it was.
+    """
+    progress = progress or Progress()
+    # The hook calls this with a target only; without one this is the message.
+    toolchain = load_toolchain(settings.target or "none")
+    check_pure(pure_wheel)
+    generators = [
+        open_source(spec.wrapper or spec.program, spec, settings.project_dir, toolchain)
+        for spec in settings.models
+    ]
+    with storage_errors(wheel_directory):
+        wheel_directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".aotwin-", dir=wheel_directory) as folder:
+        work = Path(folder)
+        with _session(
+            toolchain,
+            generators[0].torch_version,
+            work,
+            progress,
+            settings.jobs,
+            settings.check,
+        ) as session:
+            jobs = [
+                _start(spec, generator, work / spec.name, session)
+                for spec, generator in zip(settings.models, generators, strict=True)
+            ]
+            packed = [_packed(job.spec, job.directory, _finish(job, session)) for job in jobs]
+        with progress.stage("pack"):
+            wheel = pack_wheel(pure_wheel, packed, wheel_directory, wheel_tag=toolchain.wheel_tag)
+    progress.remark(
+        f"{wheel.name}: {wheel.stat().st_size:,} bytes, sha256 {file_sha256(wheel)}"
+    )
+    return wheel.name
+
+
+def check(path: str | os.PathLike[str]) -> Report:
+    """Check a DLL, a built model's folder or a wheel.
+
+    Returns:
+        The report; `bool(report)` says whether it passed. Bad input is a finding, not an error.
+    """
+    from aotwin.stages.check_package import check_path
+
+    return check_path(Path(path), installed_sysroot(load_toolchain("windows-x86_64")))
+
+
+def fetch_toolchain(target: str, *, progress: Progress) -> Path:
+    """Fetch a target's sysroot and build zig's C++ run time for it, before they are needed.
+
+    Returns:
+        The sysroot's folder.
+    """
+    toolchain = load_toolchain(target)
+    with (
+        tempfile.TemporaryDirectory(prefix="aotwin-") as folder,
+        _session(toolchain, toolchain.newest_torch, Path(folder), progress, 1, "static") as session,
+    ):
+        with progress.stage("C++ run time of the target"):
+            session.warm_up.wait()
+        return session.sysroot.directory
+
+
+@contextmanager
+def _session(
+    toolchain: Toolchain,
+    torch_version: str,
+    work: Path,
+    progress: Progress,
+    jobs: int,
+    check: str,
+) -> Iterator[_Session]:
+    """Tools made ready; the cold build of zig's C++ run time goes on beside code generation."""
+    pin = toolchain.sysroot(torch_version)
+    with progress.stage("toolchain"):
+        zig = find_zig()
+        warm_up = WarmUp(zig, runtime_flags(toolchain))
+        if warm_up.needed:
+            progress.remark(
+                "zig builds the target's C++ run time once for this machine: 2 to 4 minutes, "
+                "beside the other stages"
+            )
+        warm_up.start(work)
+    try:
+        with progress.stage("sysroot"):
+            sysroot = prepare_sysroot(toolchain, pin, zig, remark=progress.remark)
+        with ThreadPoolExecutor(max_workers=max(1, jobs)) as workers:
+            yield _Session(toolchain, pin, zig, sysroot, warm_up, workers, progress, check)
+    except BaseException:
+        warm_up.cancel()
+        raise
+
+
+def _start(spec: ModelSpec, generator: Generator, directory: Path, session: _Session) -> _Job:
+    """Generate a model for each CPU level, write its blob, and start its compiles."""
+    with storage_errors(directory):
+        directory.mkdir(parents=True)
+    job: _Job | None = None
+    for name in spec.cpu:
+        cpu = session.toolchain.cpus[name]
+        with session.progress.stage(f"generate {spec.name} for {cpu.name}"):
+            wrapper, weights = generator.generate(cpu)
+        for warning in dict.fromkeys(wrapper.warnings):
+            session.progress.warn(f"{spec.name}: {warning}")
+        compiling = session.workers.submit(_compile, spec, wrapper, cpu, session)
+        if job is None:
+            with session.progress.stage(f"weights {spec.name}"):
+                blob = write_blob(weights, directory / f"{spec.stem}_weights.blob")
+            job = _Job(spec, directory, blob)
+        elif wrapper.constants != next(iter(job.wrappers.values())).constants:
+            raise ConfigurationError(
+                f"{spec.name} lays its constants out differently for {cpu.name} and {spec.cpu[0]}",
+                cause="one blob cannot serve both DLLs",
+                next_step="Build one model for each cpu, under two names.",
+            )
+        job.wrappers[cpu] = wrapper
+        job.objects[cpu] = compiling
+    if job is None:
+        raise ConfigurationError(f"{spec.name} names no cpu", next_step="Name at least one.")
+    return job
+
+
+def _compile(spec: ModelSpec, wrapper: Wrapper, cpu: Cpu, session: _Session) -> Path:
+    with session.progress.stage(f"compile {spec.name} for {cpu.name}"):
+        return compile_wrapper(
+            wrapper,
+            toolchain=session.toolchain,
+            cpu=cpu,
+            sysroot=session.sysroot,
+            zig=session.zig,
+        )
+
+
+def _finish(job: _Job, session: _Session) -> list[SealedDll]:
+    """Link, check and describe one model."""
+    dlls: list[SealedDll] = []
+    files: dict[str, str] = {}
+    for index, (cpu, wrapper) in enumerate(job.wrappers.items()):
+        stem = job.spec.stem if index == 0 else f"{job.spec.stem}.{cpu.name}"
+        compiled = job.objects[cpu].result()
+        if session.warm_up.running:
+            with session.progress.stage("C++ run time of the target"):
+                session.warm_up.wait()
+        with session.progress.stage(f"link {stem}.dll"):
+            dll = link_model(
+                compiled,
+                wrapper,
+                job.blob,
+                dll_name=f"{stem}.dll",
+                output_dir=job.directory,
+                toolchain=session.toolchain,
+                sysroot=session.sysroot,
+                zig=session.zig,
+                cpu=cpu,
+            )
+        with session.progress.stage(f"check {stem}.dll"):
+            for warning in require_sound(dll, session.toolchain, session.sysroot):
+                session.progress.warn(warning)
+        dlls.append(dll)
+        files |= _write_companions(job.directory, stem, wrapper)
+    files |= _write(job.directory / "__init__.py", _PAYLOAD.read_bytes())
+    manifest = render_manifest(
+        name=job.spec.name,
+        target=session.toolchain.name,
+        wrapper=next(iter(job.wrappers.values())),
+        dlls=dlls,
+        blob=job.blob,
+        files=files,
+        torch_version=session.pin.torch_version,
+        torch_sha256=session.pin.torch.sha256,
+        zig_version=session.zig.version,
+        flags={
+            cpu.name: compile_flags(
+                session.toolchain, cpu, definitions_for(wrapper, session.toolchain, cpu)
+            )
+            for cpu, wrapper in job.wrappers.items()
+        },
+    )
+    _write(job.directory / MANIFEST_NAME, manifest)
+    return dlls
+
+
+def _write_companions(directory: Path, stem: str, wrapper: Wrapper) -> dict[str, str]:
+    """What torch's runner opens beside a DLL by its stem."""
+    import json
+
+    metadata = json.dumps(dict(wrapper.metadata), sort_keys=True).encode()
+    files = _write(directory / f"{stem}_metadata.json", metadata)
+    if wrapper.extern_nodes is not None:
+        files |= _write(directory / f"{stem}.json", wrapper.extern_nodes)
+    return files
+
+
+def _write(path: Path, content: bytes) -> dict[str, str]:
+    with storage_errors(path):
+        path.write_bytes(content)
+    return {path.name: hashlib.sha256(content).hexdigest()}
+
+
+def _packed(spec: ModelSpec, directory: Path, dlls: Sequence[SealedDll]) -> PackedModel:
+    sealed = {dll.path.name: dll.sha256 for dll in dlls}
+    package = spec.name.replace(".", "/")
+    return PackedModel(
+        spec.name,
+        tuple(
+            PackedFile(f"{package}/{path.name}", path, sealed.get(path.name))
+            for path in sorted(directory.iterdir())
+        ),
+    )
+
+
+def _require_replaceable(final: Path) -> None:
+    """Only an earlier model may be replaced: nothing of the user's is lost."""
+    if final.exists() and not (final / MANIFEST_NAME).is_file() and any(final.iterdir()):
+        raise StorageError(
+            f"{final} is there already and holds no built model",
+            next_step="Choose another output folder, or move that one away.",
+        )
+
+
+def _replace_directory(built: Path, final: Path) -> None:
+    with storage_errors(final):
+        if final.exists():
+            # Inside the temporary folder that is removed in the end.
+            final.rename(built.with_name("previous"))
+        built.rename(final)

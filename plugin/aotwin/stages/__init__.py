@@ -1,0 +1,1 @@
+"""The stages of a build: each a function from values to values, strung together by `pipeline`."""

@@ -1,0 +1,101 @@
+"""Check what is about to leave the build, or has left it: nothing broken, nothing changed."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from aotwin.adapters.pe import PeFacts
+from aotwin.adapters.pe_readers import read_with_all
+from aotwin.findings import Report, Skipped
+from aotwin.policy import Policy
+from aotwin.stages.checks import FILE_RULES, IMAGE_RULES, File, Image
+
+
+def check_dll(
+    path: Path,
+    *,
+    policy: Policy,
+    sysroot_exports: Mapping[str, frozenset[str]] | None = None,
+    sealed_sha256: str | None = None,
+) -> Report:
+    """Apply every rule to one DLL.
+
+    Args:
+        path: the DLL; its bytes may be hostile, and nothing of it is run.
+        policy: what it must look like.
+        sysroot_exports: DLL name -> names that the sysroot's DLL of that name exports. Without it,
+            imports from torch's DLLs are not compared, and the report says so.
+        sealed_sha256: digest taken right after the link, hex. Without it, the seal is not compared,
+            and the report says so.
+
+    Returns:
+        The report. A bad file, whatever is wrong with it, is a finding.
+
+    Raises:
+        ToolError: pefile or LIEF is not installed.
+    """
+    data, problem = _read(path, policy.max_size)
+    return _report(
+        path.name,
+        File(data, problem, read_with_all(data) if data is not None else {}, sealed_sha256),
+        policy,
+        sysroot_exports,
+    )
+
+
+def check_dll_bytes(
+    name: str,
+    data: bytes,
+    *,
+    policy: Policy,
+    sysroot_exports: Mapping[str, frozenset[str]] | None = None,
+    sealed_sha256: str | None = None,
+) -> Report:
+    """Apply every rule to a DLL that is in memory, such as a member of a wheel; see `check_dll`."""
+    file = File(data, "", read_with_all(data), sealed_sha256)
+    return _report(name, file, policy, sysroot_exports)
+
+
+def _report(
+    name: str,
+    file: File,
+    policy: Policy,
+    sysroot_exports: Mapping[str, frozenset[str]] | None,
+) -> Report:
+    findings = [finding for rule in FILE_RULES for finding in rule.findings(file)]
+    # Where the readers disagree there is a finding already; the rules judge the first one's view.
+    facts = next((each for each in file.readings.values() if isinstance(each, PeFacts)), None)
+    if facts is not None and file.data is not None:
+        exports = None if sysroot_exports is None else _lower(sysroot_exports)
+        image = Image(file.data, facts, policy, exports)
+        findings += [finding for rule in IMAGE_RULES for finding in rule.findings(image)]
+    skipped = tuple(_skipped(sysroot_exports is None, file.sealed_sha256 is None))
+    return Report(subject=name, findings=tuple(findings), skipped=skipped)
+
+
+def _skipped(no_sysroot: bool, no_seal: bool) -> Iterator[Skipped]:
+    if no_seal:
+        yield Skipped("PE-SEAL", "the digest taken after the link is not at hand")
+    if no_sysroot:
+        yield Skipped("PE-IMPORT-SYSROOT", "torch's own DLLs are not at hand")
+
+
+def _lower(exports: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    return {dll.lower(): names for dll, names in exports.items()}
+
+
+def _read(path: Path, max_size: int) -> tuple[bytes | None, str]:
+    """The file's bytes and "", or None and what is in the way. Never reads a device or a pipe."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return None, "not a regular file"
+        if status.st_size > max_size:
+            return None, f"{status.st_size:,} bytes, more than {max_size:,}"
+        with path.open("rb") as file:
+            data = file.read(max_size + 1)
+    except (OSError, ValueError) as error:
+        return None, str(error)
+    return (data, "") if len(data) <= max_size else (None, f"more than {max_size:,} bytes")

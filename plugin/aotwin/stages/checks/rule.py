@@ -1,0 +1,85 @@
+"""What a rule is, and what rules are applied to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Generic, TypeVar
+
+from aotwin.adapters.pe import PeFacts, Unreadable
+from aotwin.findings import Finding
+from aotwin.policy import Policy
+
+#: findings of one rule in one file; a hostile table can break a rule a hundred thousand times
+_MAX_FINDINGS = 50
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as bytes, before it is known to be a DLL."""
+
+    #: None where it could not be read
+    data: bytes | None
+    #: why it could not be read, else ""
+    problem: str
+    #: reader -> what it saw
+    readings: Mapping[str, PeFacts | Unreadable]
+    #: sha256 taken right after the link, hex, where it is known
+    sealed_sha256: str | None
+
+
+@dataclass(frozen=True)
+class Image:
+    """A file that at least one reader understands, and what it is compared with."""
+
+    data: bytes
+    facts: PeFacts
+    policy: Policy
+    #: DLL name in lower case -> names that it exports; None where no sysroot is at hand
+    sysroot_exports: Mapping[str, frozenset[str]] | None
+
+    def read(self, rva: int, size: int) -> bytes | None:
+        """`size` bytes at an RVA, or None where they are not all in the file."""
+        offset = self.facts.file_offset(rva, size)
+        if offset is None or size < 0 or offset + size > len(self.data):
+            return None
+        return self.data[offset : offset + size]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One way in which a rule is broken."""
+
+    message: str
+    expected: str
+    found: str
+    where: str
+
+
+Subject = TypeVar("Subject", File, Image)
+
+
+@dataclass(frozen=True)
+class Rule(Generic[Subject]):
+    """One row of the rule table."""
+
+    id: str
+    #: the rule in one line, as what must hold
+    title: str
+    #: what goes wrong for the user where it does not hold
+    why: str
+    #: what to do about it
+    remedy: str
+    check: Callable[[Subject], Iterable[Violation]]
+
+    def findings(self, subject: Subject) -> list[Finding]:
+        """The rule applied; at most `_MAX_FINDINGS` findings, the last of which says so."""
+        broken = list(islice(self.check(subject), _MAX_FINDINGS + 1))
+        if len(broken) > _MAX_FINDINGS:
+            rest = Violation("broken in more places", self.title, "many findings", "the same file")
+            broken[_MAX_FINDINGS - 1 :] = [rest]
+        return [
+            Finding(self.id, "error", each.message, each.expected, each.found, each.where)
+            for each in broken
+        ]

@@ -1,0 +1,44 @@
+"""Stage check, at its place in a build: a DLL that is not sound does not go on."""
+
+from __future__ import annotations
+
+from aotwin.errors import CheckError
+from aotwin.findings import Finding
+from aotwin.policy import load_policy
+from aotwin.stages.check import check_dll
+from aotwin.stages.sysroot import Sysroot
+from aotwin.toolchain import Toolchain
+from aotwin.values import SealedDll
+
+
+def require_sound(dll: SealedDll, toolchain: Toolchain, sysroot: Sysroot) -> tuple[str, ...]:
+    """Check a sealed DLL against the target's policy and the sysroot's own DLLs.
+
+    Returns:
+        Warnings for the user, one line each.
+
+    Raises:
+        CheckError: there is a finding that forbids shipping the DLL.
+    """
+    report = check_dll(
+        dll.path,
+        policy=load_policy(toolchain.name),
+        sysroot_exports=sysroot.exports,
+        sealed_sha256=dll.sha256,
+    )
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    if errors:
+        raise CheckError(
+            f"{dll.path.name} must not be shipped: {_line(errors[0])}",
+            cause="\n".join(_line(each) for each in errors[1:]),
+            next_step="Nothing was written. If no tool of yours touched the DLL, please report it; "
+            "AOTWIN_KEEP_SOURCES=<folder> keeps the sources.",
+        )
+    return tuple(_line(finding) for finding in report.findings)
+
+
+def _line(finding: Finding) -> str:
+    return (
+        f"{finding.id}: {finding.message} ({finding.where}; expected {finding.expected}, "
+        f"found {finding.found})"
+    )

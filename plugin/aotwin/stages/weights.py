@@ -1,0 +1,84 @@
+"""Stage weights: the constants' bytes as one stream into one file, hashed on the way.
+
+Format of a weights blob (little endian; ours, version 1):
+
+    constants   as AOTInductor lays them out: storages in the order of `constants_info_`, each
+                padded with zeros to 64 bytes; 64 zero bytes where a model has no constants, as
+                an empty file cannot be mapped
+    trailer     64 bytes: magic "AOTWBLOB", u32 version, u32 zero, u64 bytes of the constants,
+                u64 zero, sha256 of the constants (32 bytes)
+
+The constants start at offset 0, so that hosts which know nothing of the trailer can map the file
+as upstream's blob.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from aotwin.adapters.files import replacing
+from aotwin.errors import WrapperError
+from aotwin.values import BLOB_ALIGNMENT, BlobInfo
+from aotwin.weights_source import WeightSource
+
+MAGIC = b"AOTWBLOB"
+VERSION = 1
+_TRAILER = struct.Struct("<8sIIQQ32s")
+TRAILER_NBYTES = _TRAILER.size
+
+
+def write_blob(source: WeightSource, path: Path) -> BlobInfo:
+    """Write constants and trailer to a file.
+
+    Args:
+        source: the constants' bytes, padding included.
+        path: the blob; it appears under this name only when it is whole.
+
+    Raises:
+        StorageError: the disk is full or cannot be written.
+        WrapperError: the source gave another number of bytes than it announced.
+    """
+    constants, whole = hashlib.sha256(), hashlib.sha256()
+    nbytes = 0
+    with replacing(path) as file:
+        for chunk in padded(source):
+            file.write(chunk)
+            constants.update(chunk)
+            nbytes += len(chunk)
+        _check_length(source, nbytes)
+        whole = constants.copy()
+        tail = trailer(nbytes, constants.digest())
+        file.write(tail)
+        whole.update(tail)
+    return BlobInfo(path, nbytes, constants.digest(), whole.hexdigest())
+
+
+def padded(source: WeightSource) -> Iterator[memoryview]:
+    """The source's chunks, or one block of zeros where there are no constants."""
+    if source.nbytes == 0:
+        yield memoryview(bytes(BLOB_ALIGNMENT))
+    else:
+        yield from source.chunks()
+
+
+def trailer(nbytes: int, digest: bytes) -> bytes:
+    """The 64 bytes behind the constants.
+
+    Args:
+        nbytes: bytes of the constants.
+        digest: their sha256, 32 bytes.
+    """
+    return _TRAILER.pack(MAGIC, VERSION, 0, nbytes, 0, digest)
+
+
+def _check_length(source: WeightSource, written: int) -> None:
+    expected = max(source.nbytes, BLOB_ALIGNMENT) if source.nbytes == 0 else source.nbytes
+    if written != expected:
+        raise WrapperError(
+            "the weights changed while they were written",
+            cause=f"expected {expected} bytes, got {written}",
+            next_step="Build again, and leave the model's files alone meanwhile.",
+        )

@@ -1,0 +1,42 @@
+// First part of a model DLL's translation unit: this header, the generated wrapper, then
+// aotwin_after.h.
+//
+// The generated entry points that we replace are renamed here, so that aotwin_after.h can define
+// them under their own names. Which names a DLL exports is said to the linker by a .def file.
+#pragma once
+
+#define AOTInductorModelContainerCreate aotwin_generated_ContainerCreate
+#define AOTInductorModelContainerCreateWithDevice aotwin_generated_ContainerCreateWithDevice
+#define AOTInductorModelContainerDelete aotwin_generated_ContainerDelete
+#define AOTInductorModelContainerRun aotwin_generated_ContainerRun
+#define AOTInductorModelContainerRunSingleThreaded aotwin_generated_ContainerRunSingleThreaded
+#define AOTInductorModelContainerExtractConstantsMap aotwin_generated_ExtractConstantsMap
+#define AOTInductorModelContainerUpdateUserManagedConstantBuffer aotwin_generated_UpdateUserManaged
+#define AOTInductorModelContainerUpdateUserManagedConstantBufferPairs \
+  aotwin_generated_UpdateUserManagedPairs
+#define AOTInductorModelContainerUpdateConstantBuffer aotwin_generated_Update
+#define AOTInductorModelContainerUpdateConstantBufferPairs aotwin_generated_UpdatePairs
+#define AOTInductorModelContainerUpdateConstantBufferFromCpu aotwin_generated_UpdateFromCpu
+#define AOTInductorModelContainerUpdateConstantBufferFromCpuPairs \
+  aotwin_generated_UpdateFromCpuPairs
+#define AOTInductorModelContainerUpdateInactiveConstantBuffer aotwin_generated_UpdateInactive
+#define AOTInductorModelContainerUpdateInactiveConstantBufferPairs \
+  aotwin_generated_UpdateInactivePairs
+#define AOTInductorModelContainerFreeInactiveConstantBuffer aotwin_generated_FreeInactive
+#define AOTInductorModelContainerRunConstantFolding aotwin_generated_RunConstantFolding
+#define AOTInductorModelContainerSwapConstantBuffer aotwin_generated_SwapConstantBuffer
+#define AOTInductorModelUpdateConstantsFromBlob aotwin_generated_UpdateConstantsFromBlob
+#define AOTInductorModelCreate aotwin_generated_ModelCreate
+#define AOTInductorModelCreateV2 aotwin_generated_ModelCreateV2
+#define AOTInductorModelRun aotwin_generated_ModelRun
+#define AOTInductorModelDelete aotwin_generated_ModelDelete
+#define AOTInductorModelUpdateConstantsMap aotwin_generated_ModelUpdateConstantsMap
+#define AOTInductorModelUpdateConstantsMapV2 aotwin_generated_ModelUpdateConstantsMapV2
+
+// interface.h makes every declaration a dllexport when it sees _WIN32, the renamed ones too. It
+// includes nothing but utils.h, so with that read before, hiding _WIN32 changes only AOTI_API.
+#include <torch/csrc/inductor/aoti_runtime/utils.h>
+#pragma push_macro("_WIN32")
+#undef _WIN32
+#include <torch/csrc/inductor/aoti_runtime/interface.h>
+#pragma pop_macro("_WIN32")

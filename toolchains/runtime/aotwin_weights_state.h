@@ -1,0 +1,107 @@
+// The weights of one container (or one bare model): its blob, and which constants it has by now.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aotwin_blob.h"
+#include "aotwin_constants.h"
+#include "aotwin_weights.h"
+
+namespace aotwin {
+
+// One set of constants: a container has two of them, the active one and the one for swapping.
+struct ConstantSet {
+  // By position in the generated `constants_info_`.
+  std::vector<Constant> constants;
+  // Read by runs without a lock.
+  std::atomic<bool> complete{false};
+};
+
+inline void refresh(ConstantSet& set, const Layout& layout) {
+  bool complete = true;
+  for (const Layout::Entry& entry : layout.entries()) {
+    complete = complete && set.constants[entry.index].origin != Origin::missing;
+  }
+  set.complete = complete;
+}
+
+// The first base of what holds tensors over the blob: bases are destroyed last to first, so that
+// constants and mapping outlive AOTInductor's own handles of them.
+class WeightsState {
+ public:
+  WeightsState()
+      : blob_path_(beside(
+            this_module(),
+            std::wstring(reinterpret_cast<const wchar_t*>(aotwin_pairing.blob_name)))),
+        blob_path_utf8_(utf8(blob_path_)),
+        blob_(MappedBlob::open(blob_path_)) {}
+
+  const MappedBlob* blob() const {
+    return blob_.get();
+  }
+
+  const std::string& blob_path() const {
+    return blob_path_utf8_;
+  }
+
+  // Throws, with what is missing and where it was looked for.
+  void require_complete(
+      const ConstantSet& set,
+      const Layout& layout,
+      const AOTInductorModel& model) const {
+    if (set.complete) {
+      return;
+    }
+    size_t missing = 0;
+    std::string first;
+    for (const Layout::Entry& entry : layout.entries()) {
+      if (set.constants[entry.index].origin == Origin::missing) {
+        if (missing++ == 0) {
+          first = model.constant_original_fqn(static_cast<int64_t>(entry.index));
+        }
+      }
+    }
+    throw std::runtime_error(
+        std::to_string(missing) + " of the model's " + std::to_string(layout.entries().size()) +
+        " constants are missing (the first is " + first + "): " +
+        (blob_ ? "the buffer in use was not filled"
+               : "there is no weights file " + blob_path_utf8_) +
+        ", and they were not given through AOTInductorModelUpdateConstantsFromBlob or an update of "
+        "the constants");
+  }
+
+ private:
+  std::wstring blob_path_;
+  std::string blob_path_utf8_;
+  std::unique_ptr<MappedBlob> blob_;
+
+ protected:
+  // After the blob, so that they go before it. Bare models use the first one only.
+  std::array<ConstantSet, 2> sets_;
+};
+
+// Throws unless all bytes can be read: a C host's wrong pointer is an error rather than a fault.
+inline void require_readable(const uint8_t* pointer, uint64_t size) {
+  uint64_t seen = 0;
+  while (seen < size) {
+    MEMORY_BASIC_INFORMATION region{};
+    const bool known = VirtualQuery(pointer + seen, &region, sizeof(region)) != 0;
+    constexpr DWORD readable = PAGE_READONLY | PAGE_READWRITE | PAGE_WRITECOPY |
+        PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
+    if (!known || region.State != MEM_COMMIT || (region.Protect & readable) == 0 ||
+        (region.Protect & PAGE_GUARD) != 0) {
+      throw std::runtime_error(
+          "the weights handed over are too short: expected " + std::to_string(size) +
+          " readable bytes, found " + std::to_string(seen));
+    }
+    const auto* end = static_cast<const uint8_t*>(region.BaseAddress) + region.RegionSize;
+    seen = static_cast<uint64_t>(end - pointer);
+  }
+}
+
+} // namespace aotwin
