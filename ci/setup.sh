@@ -1,0 +1,77 @@
+# Sourced by ./ci/test and ./ci/demo: everything that they need, installed once per machine.
+#
+# Packages go into one virtual environment in the user cache, shared by all checkouts; a small
+# one in the checkout (build/venv) adds this checkout's aotwin to it.
+# shellcheck shell=bash
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ci_cache=${AOTWIN_CI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aotwin-ci}
+export AOTWIN_CI_CACHE=$ci_cache
+
+say() { printf '· %s\n' "$*" >&2; }
+
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+apt_install() {
+    local sudo=()
+    [ "$(id -u)" = 0 ] || sudo=(sudo)
+    command -v apt-get >/dev/null || die "no apt-get here: install $* and run this again"
+    say "installing $* with apt"
+    export DEBIAN_FRONTEND=noninteractive
+    "${sudo[@]}" apt-get update -qq >/dev/null || say "apt-get update failed; trying all the same"
+    "${sudo[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+        die "apt could not install $*"
+}
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-} python3.11 python3 python3.12 python3.13 python3.10; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+setup_venv() {
+    local python key shared mini site
+    python=$(find_python) || { apt_install python3 && python=$(find_python); } ||
+        die "Python 3.10 or newer is needed"
+    "$python" -c 'import venv, ensurepip' 2>/dev/null || apt_install python3-venv
+    key=$("$python" -c 'import hashlib, sys
+print("%d.%d-" % sys.version_info[:2] + hashlib.sha256((sys.executable + open(sys.argv[1]).read()).encode()).hexdigest()[:12])' \
+        "$repo/ci/requirements.txt")
+    shared=$ci_cache/venv-$key
+    if [ ! -e "$shared/complete" ]; then
+        say "installing the packages of ci/requirements.txt once for this machine (1 to 5 minutes)"
+        rm -rf "$shared"
+        mkdir -p "$ci_cache"
+        "$python" -m venv "$shared"
+        "$shared/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip 2>/dev/null || true
+        "$shared/bin/python" -m pip install --quiet --disable-pip-version-check \
+            -r "$repo/ci/requirements.txt" >/dev/null
+        touch "$shared/complete"
+    fi
+    mini=$repo/build/venv
+    site=$("$shared/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    if [ ! -e "$mini/complete" ] || [ "$(cat "$mini/complete")" != "$site" ] ||
+        [ "$repo/pyproject.toml" -nt "$mini/complete" ]; then
+        rm -rf "$mini"
+        "$python" -m venv --without-pip "$mini"
+        echo "$site" >"$("$mini/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth"
+        "$mini/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+            --no-build-isolation --editable "$repo"
+        echo "$site" >"$mini/complete"
+    fi
+    PATH=$mini/bin:$shared/bin:$PATH
+    export PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONPATH=$repo/ci
+}
+
+setup() {
+    setup_venv
+    bash "$repo/ci/windows_on_wine/install-wine.sh"
+}

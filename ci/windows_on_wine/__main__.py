@@ -1,0 +1,38 @@
+"""For shell scripts: python -m windows_on_wine setup | python ARGUMENTS... | path PATH."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aotwin.errors import AotwinError, UsageError
+from windows_on_wine.environment import ensure
+from windows_on_wine.wine import windows_path
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code."""
+    match arguments:
+        case ["setup"]:
+            print(ensure().home)
+            return 0
+        case ["python", *rest]:
+            windows = ensure()
+            return windows.session.relay([windows_path(windows.executable), *rest])
+        case ["path", path]:
+            print(windows_path(Path(path)))
+            return 0
+    raise UsageError(
+        "usage: python -m windows_on_wine setup | python ARGUMENTS... | path PATH",
+        next_step="setup builds the environment and prints its folder, python runs its python.exe,"
+        " path prints the Windows spelling of a path.",
+    )
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except AotwinError as error:
+        print(f"windows_on_wine: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

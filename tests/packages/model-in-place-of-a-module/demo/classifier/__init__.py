@@ -1,0 +1,1 @@
+"""Has the name of the model, whose own __init__.py cannot be here, too."""

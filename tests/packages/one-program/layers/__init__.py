@@ -1,0 +1,3 @@
+"""Reached from `export_model` only."""
+
+from .classifier import Classifier as Classifier

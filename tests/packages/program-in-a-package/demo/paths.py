@@ -1,0 +1,3 @@
+"""Reached from another package of the project."""
+
+WEIGHTS = "weights.txt"

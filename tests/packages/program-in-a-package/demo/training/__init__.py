@@ -1,0 +1,1 @@
+"""Not shipped: left out of the packages."""

@@ -1,0 +1,1 @@
+// Stands for the C++ of a wrapper: packing does not read it.
