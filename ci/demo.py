@@ -36,11 +36,9 @@ import json, sys, time
 start = time.perf_counter()
 import torch
 torch_seconds = time.perf_counter() - start
-sys.stdin.reconfigure(encoding="utf-8")
 import sentence_embeddings
-from sentence_embeddings.encoder import model
 start = time.perf_counter()
-model
+from sentence_embeddings.encoder import model
 load_seconds = time.perf_counter() - start
 sentences = json.loads(sys.argv[1])
 start = time.perf_counter()

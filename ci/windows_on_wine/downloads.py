@@ -57,6 +57,8 @@ def unpack_command(wheels: Sequence[Path], target: Path, python_version: str) ->
         "--no-deps",
         "--no-index",
         "--no-compile",
+        # pip compares with the Python it runs on, not with the one it unpacks for
+        "--ignore-requires-python",
         "--only-binary",
         ":all:",
         "--platform",

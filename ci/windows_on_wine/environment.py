@@ -166,7 +166,7 @@ def ensure() -> WindowsPython:
             raise StorageError(
                 f"the Windows environment cannot be written to {home.parent}",
                 cause="the disk is full" if full else str(error),
-                next_step="Make room (1 GB), or set AOTWIN_CI_CACHE to another folder.",
+                next_step="Make room (2 GB), or set AOTWIN_CI_CACHE to another folder.",
             ) from error
     return WindowsPython(home, Session(wine, home / PREFIX))
 

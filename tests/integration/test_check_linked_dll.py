@@ -183,7 +183,7 @@ CHANGED: list[tuple[str, str, Callable[[Changed], Changed]]] = [
     ("PE-IMAGE-SIZE", "a-page-more", lambda dll: dll.header(
         "SizeOfImage", "I", dll.pe.OPTIONAL_HEADER.SizeOfImage + 4096
     )),
-    ("PE-HEADERS-SIZE", "a-byte-more", lambda dll: dll.header(
+    ("PE-HEADERS-SIZE", "a-byte-less", lambda dll: dll.header(
         "SizeOfHeaders", "I", dll.pe.OPTIONAL_HEADER.SizeOfHeaders - 1
     )),
     ("PE-SECTION-BOUNDS", "raw", lambda dll: dll.section(

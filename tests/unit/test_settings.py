@@ -317,29 +317,6 @@ def test_variables_that_are_no_settings_are_let_through(tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize(
-    ("page", "title", "table"),
-    [
-        pytest.param(
-            "docs/reference/configuration.md",
-            "configuration table",
-            schema.render_markdown_table(),
-            id="the keys",
-        ),
-        pytest.param(
-            "docs/reference/configuration.md",
-            "other variables",
-            schema.render_variables_table(),
-            id="the variables",
-        ),
-    ],
-)
-def test_the_documentation_shows_the_table_of_the_code(page: str, title: str, table: str) -> None:
-    text = (REPOSITORY / page).read_text()
-    shown = text.partition(f"<!-- {title}: begin -->\n")[2].partition(f"<!-- {title}: end -->")[0]
-    assert shown == table
-
-
-@pytest.mark.parametrize(
     ("environ", "epoch"),
     [
         pytest.param({}, DEFAULT_EPOCH, id="not set"),

@@ -1,13 +1,26 @@
-"""Models, C hosts and the Windows environment that the tests of this folder share."""
+"""What the tests under Wine share: the Windows environment, models built into DLLs, C hosts."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from model_dlls import MODELS, ModelDll, build_dll, build_host
-from weights_host import WeightsHost
+
 from windows_on_wine import WindowsPython, ensure
+
+if TYPE_CHECKING:
+    from model_dlls import ModelDll
+    from weights_host import WeightsHost
+
+# What imports torch is imported by the fixture that needs it.
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("wine")
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +30,8 @@ def windows() -> WindowsPython:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelDll]:
+    from model_dlls import MODELS, build_dll
+
     directory = tmp_path_factory.mktemp("models")
     return {name: build_dll(name, directory / name) for name in MODELS}
 
@@ -28,10 +43,14 @@ def counting(models: dict[str, ModelDll]) -> ModelDll:
 
 @pytest.fixture(scope="session")
 def host(windows: WindowsPython, tmp_path_factory: pytest.TempPathFactory) -> WeightsHost:
-    program = build_host("weights_host.c", tmp_path_factory.mktemp("hosts"))
-    return WeightsHost(windows, program)
+    from model_dlls import build_host
+    from weights_host import WeightsHost
+
+    return WeightsHost(windows, build_host("weights_host.c", tmp_path_factory.mktemp("hosts")))
 
 
 @pytest.fixture(scope="session")
 def paths_host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from model_dlls import build_host
+
     return build_host("paths_host.cpp", tmp_path_factory.mktemp("hosts"))

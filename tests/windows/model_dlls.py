@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,9 @@ def windows_sysroot() -> tuple[Zig, Sysroot]:
 def _ready_wrapper(
     program: torch.export.ExportedProgram, name: str, simdlen: int
 ) -> tuple[Wrapper, WeightSource]:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # torch's own packaging uses what torch deprecates.
+        warnings.simplefilter("ignore", FutureWarning)
         archive = Path(folder, f"{name}.pt2")
         torch._inductor.aoti_compile_and_package(
             program,

@@ -128,7 +128,7 @@ def test_its_own_pip_refuses_a_linux_wheel(windows: WindowsPython, tmp_path: Pat
 def test_any_program_finds_the_dlls_of_torch(windows: WindowsPython) -> None:
     code = "import ctypes; ctypes.CDLL('torch_cpu.dll', winmode=0).aoti_torch_device_type_cpu"
     assert windows.exe(windows.executable, ["-c", code]).returncode == 0
-    with pytest.raises(ToolError, match="Could not find module 'torch_cpu.dll'"):
+    with pytest.raises(ToolError, match=r"Could not find module 'torch_cpu\.dll'"):
         windows.python(["-c", code])
 
 

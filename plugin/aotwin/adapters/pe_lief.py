@@ -22,7 +22,8 @@ def read(data: bytes) -> dict[str, Any]:
     lief.logging.disable()
     config = lief.PE.ParserConfig()
     for option in _SKIPPED:
-        setattr(config, option, False)
+        if hasattr(config, option):  # LIEF 0.16 does not know them all
+            setattr(config, option, False)
     # LIEF's objects die with their Binary: it must stay bound to a name while they are in use.
     binary = lief.PE.parse(data, config)
     if binary is None:

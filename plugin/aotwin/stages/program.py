@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: what a project adds to build-system.requires to build from a program
 TORCH_REQUIREMENT = "torch==2.13.0"
 
+#: torch's messages begin with what happened, and go on with pages of graph
+_MAX_MESSAGE_CHARACTERS = 600
+
 #: modules that a load brought in -> the project they belong to. They stay imported, so that
 #: operators they register are registered once, and make way when another project has the name.
 _loaded_from: dict[str, Path] = {}
@@ -171,9 +174,10 @@ def _in_export(error: BaseException) -> bool:
 
 
 def _cause(error: BaseException, project_dir: Path) -> str:
-    """Say the exception's last line, and where in the user's code it came from."""
+    """Say the exception's first line, and where in the user's code it came from."""
     lines = traceback.format_exception_only(type(error), error)
-    message = lines[-1].strip() if isinstance(error, SyntaxError) else lines[0].strip()
+    text = lines[-1] if isinstance(error, SyntaxError) else lines[0]
+    message = text.strip().partition("\n")[0][:_MAX_MESSAGE_CHARACTERS]
     project = project_dir.resolve()
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_below(frame.filename, project)]
@@ -202,7 +206,7 @@ def _loaded_file(reference: str, path: Path) -> ExportedProgram:
     except Exception as error:
         raise ProgramError(
             f"The program {reference!r} cannot be loaded",
-            cause=f"{type(error).__name__}: {str(error).strip()[:600]}",
+            cause=f"{type(error).__name__}: {str(error).strip()[:_MAX_MESSAGE_CHARACTERS]}",
             next_step=f"Save it again with torch.export.save of {TORCH_REQUIREMENT}.",
         ) from error
 
