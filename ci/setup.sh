@@ -15,14 +15,26 @@ die() {
     exit 1
 }
 
+# Runs a command whose output is of interest only when it fails.
+quietly() {
+    local log
+    log=$(mktemp)
+    if ! "$@" >"$log" 2>&1; then
+        tail -n 40 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
+}
+
 apt_install() {
     local sudo=()
     [ "$(id -u)" = 0 ] || sudo=(sudo)
     command -v apt-get >/dev/null || die "no apt-get here: install $* and run this again"
     say "installing $* with apt"
     export DEBIAN_FRONTEND=noninteractive
-    "${sudo[@]}" apt-get update -qq >/dev/null || say "apt-get update failed; trying all the same"
-    "${sudo[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+    quietly "${sudo[@]}" apt-get update -qq || say "apt-get update failed; trying all the same"
+    quietly "${sudo[@]}" apt-get install -y -qq --no-install-recommends "$@" ||
         die "apt could not install $*"
 }
 
@@ -51,9 +63,10 @@ print("%d.%d-" % sys.version_info[:2] + hashlib.sha256((sys.executable + open(sy
         rm -rf "$shared"
         mkdir -p "$ci_cache"
         "$python" -m venv "$shared"
-        "$shared/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip 2>/dev/null || true
-        "$shared/bin/python" -m pip install --quiet --disable-pip-version-check \
-            -r "$repo/ci/requirements.txt" >/dev/null
+        quietly "$shared/bin/python" -m pip install --disable-pip-version-check --upgrade pip ||
+            say "pip could not be upgraded; going on with the one that is there"
+        quietly "$shared/bin/python" -m pip install --disable-pip-version-check \
+            -r "$repo/ci/requirements.txt" || die "pip could not install ci/requirements.txt"
         touch "$shared/complete"
     fi
     mini=$repo/build/venv
@@ -63,8 +76,8 @@ print("%d.%d-" % sys.version_info[:2] + hashlib.sha256((sys.executable + open(sy
         rm -rf "$mini"
         "$python" -m venv --without-pip "$mini"
         echo "$site" >"$("$mini/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth"
-        "$mini/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
-            --no-build-isolation --editable "$repo"
+        quietly "$mini/bin/python" -m pip install --disable-pip-version-check --no-deps \
+            --no-build-isolation --editable "$repo" || die "this checkout cannot be installed"
         echo "$site" >"$mini/complete"
     fi
     PATH=$mini/bin:$shared/bin:$PATH

@@ -25,8 +25,9 @@ DROPPED = frozenset({"LANG", "LANGUAGE", "DISPLAY", "WAYLAND_DISPLAY", "VIRTUAL_
 FIXED: Mapping[str, str] = {
     "WINEARCH": "win64",
     "WINEDEBUG": "-all",
-    # No .NET, no HTML, no desktop menu entries: what is not installed cannot ask to be.
-    "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe=",
+    # No .NET, no HTML, no desktop menu entries: what is not installed cannot ask to be. No
+    # debugger: a program that crashes ends at once, where winedbg may show a dialog and wait.
+    "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe,winedbg.exe=",
     # Wine spells file names in the locale's character set; only UTF-8 has all of them. Every
     # glibc brings this locale. Windows' own code page stays 1252, as on most users' machines.
     "LC_ALL": "C.UTF-8",
@@ -184,25 +185,28 @@ class Session:
             ToolError: it takes longer than `timeout` seconds, or `check` is set and it fails.
         """
         self.start()
+        process = subprocess.Popen(
+            [str(self.wine.loader), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            cwd=cwd,
+            env=self.environment(env),
+        )
         try:
-            done = subprocess.run(
-                [str(self.wine.loader), *command],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                cwd=cwd,
-                env=self.environment(env),
-                timeout=timeout,
-                check=False,
-            )
+            stdout, stderr = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:
             raise ToolError(
                 f"{command[0]} did not end within {error.timeout:.0f} seconds",
                 cause="under Wine: " + " ".join(command)[:400],
                 next_step="Give it more time, or find out what it waits for.",
             ) from error
+        finally:
+            end(process)
+        done = subprocess.CompletedProcess(list(command), process.returncode, stdout, stderr)
         if check and done.returncode != 0:
             raise ToolError(
                 f"{command[0]} failed with exit code {done.returncode}",
@@ -229,6 +233,17 @@ class Session:
         for thread in threads:
             thread.join()
         return process.wait()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kill `process` where it still runs. Its pipes are not read to their end: a program that it
+    started may hold them open for ever."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def _pass_on(source: IO[bytes], sink: IO[bytes]) -> None:

@@ -99,7 +99,7 @@ def build_wheel(
             "wheel", Path(wheel_directory), settings.setuptools, metadata_directory
         )
     # Only here: it brings the PE readers along, which no other hook needs.
-    from aotwin import pipeline  # noqa: PLC0415
+    from aotwin import pipeline
 
     with setuptools_bridge.pure_wheel(settings.setuptools, metadata_directory) as pure_wheel:
         return pipeline.build_wheel(settings, pure_wheel, Path(wheel_directory))

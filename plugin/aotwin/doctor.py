@@ -40,7 +40,7 @@ def _zig() -> Row:
         zig = find_zig()
     except AotwinError as error:
         return Row("zig", False, error.fact, error.next_step)
-    warm = any(zig.cache_dir.glob("warm-*"))
+    warm = any(zig.lib_dir.parent.glob("warm-*"))
     state = "C++ run time built" if warm else "C++ run time not built yet: 2 to 4 minutes once"
     return Row("zig", True, f"{zig.version}, {state}")
 

@@ -73,9 +73,7 @@ class _ReadyWrapper:
 
 
 class _Program:
-    def __init__(
-        self, source: Any, spec: ModelSpec, project_dir: Path, torch_version: str
-    ) -> None:
+    def __init__(self, source: Any, spec: ModelSpec, project_dir: Path, torch_version: str) -> None:
         self._source = source
         self._spec = spec
         self._project_dir = project_dir

@@ -107,7 +107,9 @@ def build_model(
         final.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".aotwin-", dir=final.parent) as folder:
         work = Path(folder)
-        with _session(toolchain, generator.torch_version, work, progress, 2, check) as session:
+        with _session(
+            toolchain, generator.torch_version, work, progress=progress, jobs=2, check=check
+        ) as session:
             job = _start(spec, generator, work / "model", session)
             dlls = _finish(job, session)
         _replace_directory(work / "model", final)
@@ -155,9 +157,9 @@ def build_wheel(
             toolchain,
             generators[0].torch_version,
             work,
-            progress,
-            settings.jobs,
-            settings.check,
+            progress=progress,
+            jobs=settings.jobs,
+            check=settings.check,
         ) as session:
             jobs = [
                 _start(spec, generator, work / spec.name, session)
@@ -166,9 +168,7 @@ def build_wheel(
             packed = [_packed(job.spec, job.directory, _finish(job, session)) for job in jobs]
         with progress.stage("pack"):
             wheel = pack_wheel(pure_wheel, packed, wheel_directory, wheel_tag=toolchain.wheel_tag)
-    progress.remark(
-        f"{wheel.name}: {wheel.stat().st_size:,} bytes, sha256 {file_sha256(wheel)}"
-    )
+    progress.remark(f"{wheel.name}: {wheel.stat().st_size:,} bytes, sha256 {file_sha256(wheel)}")
     return wheel.name
 
 
@@ -192,7 +192,14 @@ def fetch_toolchain(target: str, *, progress: Progress) -> Path:
     toolchain = load_toolchain(target)
     with (
         tempfile.TemporaryDirectory(prefix="aotwin-") as folder,
-        _session(toolchain, toolchain.newest_torch, Path(folder), progress, 1, "static") as session,
+        _session(
+            toolchain,
+            toolchain.newest_torch,
+            Path(folder),
+            progress=progress,
+            jobs=1,
+            check="static",
+        ) as session,
     ):
         with progress.stage("C++ run time of the target"):
             session.warm_up.wait()
@@ -204,6 +211,7 @@ def _session(
     toolchain: Toolchain,
     torch_version: str,
     work: Path,
+    *,
     progress: Progress,
     jobs: int,
     check: str,

@@ -278,8 +278,8 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "AOTWIN_CACHE_DIR": "Folder of the cache (sysroots, zig); by default the user's cache folder.",
     "AOTWIN_SYSROOT": "A folder or file with the target's wheels, for builds without a network.",
     "AOTWIN_KEEP_SOURCES": "A folder in which the generated sources are kept.",
-    "AOTWIN_VERIFY_WEIGHTS": "On Windows: `full` lets a model hash its whole blob when it is loaded.",
-    "AOTWIN_PREFETCH": "On Windows: `1` lets a model read its blob ahead when it is loaded.",
+    "AOTWIN_VERIFY_WEIGHTS": "On Windows: `full` makes a model hash its whole blob at load.",
+    "AOTWIN_PREFETCH": "On Windows: `1` makes a model read its blob ahead at load.",
     "AOTWIN_CI_CACHE": "In aotwin's own tests: the folder of the Windows-on-Wine environment.",
 }
 

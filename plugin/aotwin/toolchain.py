@@ -142,7 +142,8 @@ def load_toolchain(target: str) -> Toolchain:
 
 def _read(name: str) -> dict[str, Any]:
     with toolchain_path(name).open("rb") as file:
-        return tomllib.load(file)
+        data: dict[str, Any] = tomllib.load(file)
+    return data
 
 
 def _parse(data: dict[str, Any]) -> Toolchain:

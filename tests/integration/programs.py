@@ -53,6 +53,11 @@ class Adds(nn.Module):
         return x + y
 
 
+class Reduces(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum()
+
+
 class ReturnsFloat(nn.Module):
     def forward(self, x: torch.Tensor) -> Any:
         return x * 2, 2.5
@@ -86,13 +91,23 @@ def call_forms() -> ExportedProgram:
 
 
 def strided() -> ExportedProgram:
-    """One argument in channels_last, one that is expanded and has no memory of its own."""
+    """One argument in channels_last, one transposed."""
     x = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
-    return export(Adds(), (x, torch.randn(5, 1).expand(5, 4).t()))
+    return export(Adds(), (x, torch.randn(5, 4).t()))
+
+
+def expanded() -> ExportedProgram:
+    """One argument that has no memory of its own for each element."""
+    return export(Adds(), (torch.randn(4, 5), torch.randn(5, 1).expand(5, 4).t()))
 
 
 def writes_parameter() -> ExportedProgram:
     return export(WritesParameter(), (torch.randn(8),))
+
+
+def reduces() -> ExportedProgram:
+    """Large enough that Inductor sums with several threads wherever it runs."""
+    return export(Reduces(), (torch.randn(1 << 20),))
 
 
 def returns_float() -> ExportedProgram:
@@ -114,7 +129,7 @@ PROGRAMS: dict[str, Callable[[], ExportedProgram]] = {
 
 def main() -> None:
     """Load the saved programs named on the command line and print the digests of their code."""
-    from aotwin.stages.generate import generate  # noqa: PLC0415
+    from aotwin.stages.generate import generate
 
     for path in sys.argv[1:]:
         program = torch.export.load(path)

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 import programs  # noqa: E402
 from torch._inductor import aot_compile, config  # noqa: E402
 
-from aotwin.errors import ConfigurationError, ProgramError  # noqa: E402
+from aotwin.errors import ConfigurationError, ProgramError, WrapperError  # noqa: E402
 from aotwin.stages.generate import generate  # noqa: E402
 from aotwin.stages.inductor_isolation import (  # noqa: E402
     private_cache,
@@ -43,6 +43,18 @@ def _bytes(weights: WeightSource) -> bytes:
     return b"".join(map(bytes, weights.chunks()))
 
 
+def _write_ready_wrapper(program: Any, folder: Path, simdlen: int = 256, **changes: Any) -> None:
+    """Let AOTInductor write its files, blob included, as its users do."""
+    options = merged_options({}, config.get_config_copy(), name="m", simdlen=simdlen)
+    options["aot_inductor.package_constants_on_disk_format"] = "binary_blob"
+    options |= {name.replace("__", "."): value for name, value in changes.items()}
+    args, kwargs = program.example_inputs
+    with private_cache(), quiet(), target_vectors(simdlen), torch.no_grad():
+        for file in aot_compile(program.module(check_guards=False), args, kwargs, options=options):
+            if Path(file).is_file():
+                (folder / Path(file).name).write_bytes(Path(file).read_bytes())
+
+
 @pytest.fixture(scope="module")
 def mixed() -> Any:
     return programs.mixed()
@@ -64,22 +76,37 @@ def test_code_and_weights_are_those_of_aotinductors_own_blob(
 ) -> None:
     program = programs.PROGRAMS[name]()
     wrapper, weights = _generated(program, simdlen)
-    options = merged_options({}, config.get_config_copy(), name="m", simdlen=simdlen)
-    options["aot_inductor.package_constants_on_disk_format"] = "binary_blob"
-    with private_cache(), quiet(), target_vectors(simdlen):
-        args, kwargs = program.example_inputs
-        for file in aot_compile(program.module(check_guards=False), args, kwargs, options=options):
-            if Path(file).is_file():
-                (tmp_path / Path(file).name).write_bytes(Path(file).read_bytes())
+    _write_ready_wrapper(program, tmp_path, simdlen)
     ready, blob = read_wrapper(tmp_path)
-    if name != "strided":  # whose example inputs are made dense
-        assert wrapper.source == ready.source
+    assert wrapper.source == ready.source
     assert _bytes(weights) == _bytes(blob)
     assert weights.nbytes == wrapper.constants_nbytes
     assert set(ready.definitions) - set(wrapper.definitions) == {"USE_MMAP_EXTERNAL"}
     assert wrapper.extern_nodes == ready.extern_nodes
     may_write = {item.name for item in ready.constants if item.mutable}
     assert {item.name for item in wrapper.constants if item.mutable} <= may_write
+
+
+def test_weights_that_were_packed_here_are_refused(tmp_path: Path) -> None:
+    _write_ready_wrapper(programs.tied(), tmp_path, freezing=True, cpp__weight_prepack=True)
+    with pytest.raises(WrapperError, match="packed for the build host's CPU"):
+        read_wrapper(tmp_path)
+
+
+def test_accumulators_that_were_sized_here_bind_the_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # this machine's thread count equals its cores: then Inductor leaves the regions open
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    options = {"cpp__dynamic_threads": False, "cpp__threads": -1}
+    _write_ready_wrapper(programs.reduces(), tmp_path, **options)
+    assert "#pragma omp parallel\n" in (tmp_path / "m.wrapper.cpp").read_text()
+    wrapper, _ = read_wrapper(tmp_path)
+    assert "_arr[3];" in wrapper.source
+    assert "#pragma omp parallel num_threads(3)\n" in wrapper.source
+    assert "#pragma omp parallel\n" not in wrapper.source
+    assert "3 threads" in wrapper.warnings[0]
 
 
 def test_wider_vectors_leave_the_constants_where_they_are(
@@ -236,19 +263,20 @@ def test_the_call_form_says_what_is_no_tensor() -> None:
         assert torch.utils._pytree.treespec_loads(spec).num_leaves == leaves
 
 
-def test_arguments_keep_their_memory_format_and_lose_their_gaps() -> None:
+def test_arguments_keep_their_order_in_memory() -> None:
     wrapper, _ = _generated(programs.strided())
-    assert [item.dim_order for item in wrapper.inputs] == [(0, 2, 3, 1), None]
+    assert [item.dim_order for item in wrapper.inputs] == [(0, 2, 3, 1), (1, 0)]
     strides = [
         line.partition("}, ")[2].partition(', "input"')[0]
         for line in wrapper.source.splitlines()
         if "assert_size_stride(" in line and '"input"' in line
     ]
-    assert strides == ["{60L, 1L, 15L, 3L}", "{5L, 1L}"]
+    assert strides == ["{60L, 1L, 15L, 3L}", "{1L, 4L}"]
 
 
 UNFIT = {
     "writes a parameter": (programs.writes_parameter, "generated 2 results for a program with 1"),
+    "was exported with an expanded tensor": (programs.expanded, "argument 'y' was exported with"),
     "returns a float": (programs.returns_float, "result at position 1 is a float: 2.5"),
     "takes a number of any value": (programs.dynamic_number, "argument 'factor' is a SymInt"),
 }

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from generate_docs import PARTS, REPO, documents, with_generated_parts
 
 NAMES = [str(path.relative_to(REPO)) for path in documents()]

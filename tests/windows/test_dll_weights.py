@@ -87,7 +87,7 @@ def test_a_constant_with_swapped_strides_is_read_as_it_was_exported(
 ) -> None:
     _, _, ran = host.run(("load", counting.dll), ("create", 0, 1), ("run", 0, WIDTH))
     expected = float(counting.module.wide.sum())
-    assert outputs(ran)[1] == pytest.approx([expected, expected], abs=1e-4)
+    assert outputs(ran)[1] == pytest.approx([expected, expected], abs=1e-3)
 
 
 def test_each_container_has_its_own_copy_of_what_the_model_writes(
@@ -158,9 +158,7 @@ def test_a_model_without_constants_works_with_and_without_its_blob(
     assert answers[3]["blob_size"] == 64
 
 
-def test_a_thousand_containers_leave_nothing_behind(
-    counting: ModelDll, host: WeightsHost
-) -> None:
+def test_a_thousand_containers_leave_nothing_behind(counting: ModelDll, host: WeightsHost) -> None:
     _, loop = host.run(("load", counting.dll), ("loop", 0, WIDTH, 1000))
     assert loop["error"] == 0, loop["message"]
     assert loop["last_views"] == loop["first_views"]
@@ -246,10 +244,10 @@ def spoil_directory(blob: Path, counting: ModelDll) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        pytest.param(spoil_short, ["expected 83328 bytes", "found 83327"], id="short"),
-        pytest.param(spoil_long, ["expected 83328 bytes", "found 83329"], id="long"),
+        pytest.param(spoil_short, ["expected 95680 bytes", "found 95679"], id="short"),
+        pytest.param(spoil_long, ["expected 95680 bytes", "found 95681"], id="long"),
         pytest.param(spoil_empty, ["found 0"], id="empty"),
-        pytest.param(spoil_without_trailer, ["found 83264"], id="without-trailer"),
+        pytest.param(spoil_without_trailer, ["found 95616"], id="without-trailer"),
         pytest.param(spoil_magic, ["AOTWBLOB", "57524f4e474f484f"], id="no-mark"),
         pytest.param(spoil_version, ["version 1", "found 2"], id="later-version"),
         pytest.param(spoil_foreign, ["expected sha256"], id="of-another-build"),
@@ -259,7 +257,7 @@ def spoil_directory(blob: Path, counting: ModelDll) -> None:
 def test_a_wrong_blob_is_an_error_that_tells_what_was_expected_found_and_where(
     spoil: Any, words: list[str], counting: ModelDll, host: WeightsHost, tmp_path: Path
 ) -> None:
-    assert counting.blob.path.stat().st_size == 83264 + TRAILER_NBYTES
+    assert counting.blob.path.stat().st_size == 95616 + TRAILER_NBYTES
     dll = counting.copied_to(tmp_path)
     blob = dll.with_name(counting.blob.path.name)
     spoil(blob, counting)
@@ -367,9 +365,7 @@ def test_without_a_blob_a_container_waits_for_weights_and_never_faults(
 # --- weights handed over as one blob ----------------------------------------------------------
 
 
-def test_a_view_of_the_file_in_use_changes_nothing(
-    counting: ModelDll, host: WeightsHost
-) -> None:
+def test_a_view_of_the_file_in_use_changes_nothing(counting: ModelDll, host: WeightsHost) -> None:
     answers = host.run(
         ("load", counting.dll),
         ("create", 0, 1),
@@ -395,9 +391,7 @@ def test_other_bytes_are_copied_each_time_and_the_file_in_use_can_come_back(
     # Same digest in the trailer, other bytes: only the file's identity tells.
     forged = tmp_path / "forged.blob"
     twice, thrice = (folders[factor] / counting.blob.path.name for factor in (2, 3))
-    forged.write_bytes(
-        scaled(counting, 2) + counting.blob.path.read_bytes()[-TRAILER_NBYTES:]
-    )
+    forged.write_bytes(scaled(counting, 2) + counting.blob.path.read_bytes()[-TRAILER_NBYTES:])
     answers = host.run(
         ("load", counting.dll),
         ("create", 0, 1),
@@ -422,7 +416,7 @@ def test_other_bytes_are_copied_each_time_and_the_file_in_use_can_come_back(
     assert (answers[9]["mapped"], answers[9]["copied"]) == (nbytes - 64, 64)
     # The host zeroed the first page of its own view: that is where `wide` begins.
     changed = float(counting.module.wide.t().flatten()[1024:].sum())
-    assert outputs(answers[13])[1] == pytest.approx([changed, changed], abs=1e-4)
+    assert outputs(answers[13])[1] == pytest.approx([changed, changed], abs=1e-3)
 
 
 @pytest.mark.parametrize("what", ["short", "null"])
@@ -436,7 +430,7 @@ def test_bytes_that_cannot_be_all_constants_are_an_error_and_nothing_changes(
         ("run", 0, WIDTH),
     )
     assert update["error"] == 1
-    assert {"short": "expected 83264 readable bytes", "null": "null"}[what] in update["message"]
+    assert {"short": "expected 95616 readable bytes", "null": "null"}[what] in update["message"]
     assert outputs(ran)[0] == pytest.approx(eager(counting), abs=1e-5)
 
 
@@ -664,9 +658,7 @@ def test_a_renamed_dll_finds_the_blob_that_it_was_linked_with(
     counting: ModelDll, host: WeightsHost, tmp_path: Path
 ) -> None:
     dll = counting.copied_to(tmp_path, dll_name="counting.wrapper.pyd")
-    _, _, ran, info = host.run(
-        ("load", dll), ("create", 0, 1), ("run", 0, WIDTH), ("info", 0)
-    )
+    _, _, ran, info = host.run(("load", dll), ("create", 0, 1), ("run", 0, WIDTH), ("info", 0))
     assert outputs(ran)[0] == pytest.approx(eager(counting), abs=1e-5)
     assert info["path"].endswith("\\counting_weights.blob")
 

@@ -153,6 +153,18 @@ def test_a_program_that_does_not_end_is_an_error(windows: WindowsPython) -> None
         windows.python(["-c", "import threading; threading.Event().wait()"], timeout=2)
 
 
+def test_a_program_that_crashes_ends_at_once(windows: WindowsPython) -> None:
+    code = """
+import ctypes, threading
+print("before", flush=True)
+ctypes.windll.kernel32.CreateThread(None, 0, ctypes.c_void_p(8), None, 0, None)
+threading.Event().wait()
+"""
+    done = windows.python(["-c", code], check=False, timeout=120)
+    assert done.returncode != 0
+    assert done.stdout == "before\n"
+
+
 def test_a_built_environment_is_found_again(windows: WindowsPython) -> None:
     before = windows.home.stat().st_ino
     assert ensure() == windows

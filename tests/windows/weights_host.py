@@ -45,7 +45,7 @@ class WeightsHost:
             )
             torch = self.windows.torch_lib / "torch_cpu.dll"
             done = self.windows.exe(
-                self.program, [torch, script], env=env, cwd=cwd, check=False
+                self.program, [torch, script], env=env, cwd=cwd, timeout=120, check=False
             )
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         assert done.returncode == 0, (answers[-1:], done.stderr)

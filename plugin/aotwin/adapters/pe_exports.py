@@ -27,7 +27,9 @@ def exported_names(path: Path) -> list[str]:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return list(_names(data))
     except (struct.error, ValueError, IndexError, UnicodeDecodeError) as error:
-        raise SysrootError(f"the exports of {path.name} cannot be read", cause=str(error)) from error
+        raise SysrootError(
+            f"the exports of {path.name} cannot be read", cause=str(error)
+        ) from error
 
 
 def _names(data: mmap.mmap) -> list[str]:
@@ -49,7 +51,7 @@ def _names(data: mmap.mmap) -> list[str]:
     def offset(rva: int) -> int:
         for virtual_size, virtual_address, raw_size, raw_offset in sections:
             if virtual_address <= rva < virtual_address + max(virtual_size, raw_size):
-                return rva - virtual_address + raw_offset
+                return int(rva - virtual_address + raw_offset)
         raise ValueError(f"RVA {rva:#x} lies in no section")
 
     count, _, names_rva = struct.unpack_from("<III", data, offset(directory_rva) + 24)

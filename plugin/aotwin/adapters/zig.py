@@ -117,7 +117,8 @@ class WarmUp:
         self._zig = zig
         self._arguments = list(arguments)
         key = hashlib.sha256("\0".join([str(zig.lib_dir), *arguments]).encode()).hexdigest()[:16]
-        self._marker = zig.cache_dir / f"warm-{key}"
+        # Beside the lib folder: zig's cache knows its files, and is cold for another copy of it.
+        self._marker = zig.lib_dir.parent / f"warm-{key}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -192,15 +193,28 @@ extern "C" __declspec(dllexport) int warm_up(const char* text) {
 
 
 def _lib_key(package: Path) -> str:
-    """Tells two builds of one zig version apart without reading the lib folder."""
+    """Tells two builds of one zig version apart without reading the lib folder.
+
+    From the hashes that the wheel's RECORD gives; byte code that an installer may have added to it
+    does not count.
+    """
     record = package.parent / f"ziglang-{importlib.metadata.version('ziglang')}.dist-info/RECORD"
     data = record.read_bytes() if record.is_file() else b""
-    lines = sorted(line for line in data.splitlines() if line.startswith(b"ziglang/lib/"))
+    lines = sorted(
+        line
+        for line in data.splitlines()
+        if line.startswith(b"ziglang/lib/") and b"__pycache__" not in line
+    )
     return hashlib.sha256(b"\n".join(lines)).hexdigest()[:12]
 
 
 def _copy_lib(source: Path, folder: Path) -> None:
-    shutil.copytree(source, folder / "lib", copy_function=_link_or_copy)
+    shutil.copytree(
+        source,
+        folder / "lib",
+        copy_function=_link_or_copy,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Model", "ModelError", "load", "model"]
+__all__ = ["Model", "ModelError", "load", "model"]  # noqa: F822 - see __getattr__
 
 #: version of `aotwin.json` that this code reads
 _MANIFEST_VERSION = 1
@@ -50,11 +50,7 @@ class Model:
     def __init__(self, directory: str | os.PathLike[str], *, num_runners: int = 1) -> None:
         self.directory = Path(directory).resolve()
         self.manifest = _read_manifest(self.directory)
-        if sys.platform != "win32":
-            raise ModelError(
-                f"{self.manifest['name']} was built for Windows and cannot be loaded on "
-                f"{sys.platform}. Install the wheel on Windows."
-            )
+        _require_windows(str(self.manifest["name"]), sys.platform)
         import torch
         from torch.utils import _pytree
 
@@ -134,13 +130,13 @@ class Model:
 
     def _accept(self, leaf: Any, expected: dict[str, Any]) -> torch.Tensor:
         """Check one input: the compiled code trusts dtype, sizes and strides without looking."""
-        torch, name = self._torch, f"{self.name}: {expected['name']}"
-        if not isinstance(leaf, torch.Tensor):
+        name = f"{self.name}: {expected['name']}"
+        if not isinstance(leaf, self._torch.Tensor):
             raise TypeError(f"{name} must be a tensor, got {type(leaf).__name__}")
         if leaf.device.type != "cpu":
             raise ValueError(f"{name} must be on the CPU, got {leaf.device}")
         dtype = expected.get("dtype")
-        if dtype and leaf.dtype is not getattr(torch, dtype):
+        if dtype and leaf.dtype is not getattr(self._torch, dtype):
             raise TypeError(f"{name} must be {dtype}, got {str(leaf.dtype).removeprefix('torch.')}")
         shape = expected.get("shape")
         if shape is not None and not _fits(tuple(leaf.shape), shape):
@@ -148,8 +144,11 @@ class Model:
         order = expected.get("dim_order")
         if order:
             inverse = sorted(range(len(order)), key=order.__getitem__)
-            return leaf.detach().permute(order).contiguous().permute(inverse)
-        return leaf.detach().contiguous()
+            leaf = leaf.permute(order).contiguous().permute(inverse)
+        else:
+            leaf = leaf.contiguous()
+        tensor: torch.Tensor = leaf.detach()
+        return tensor
 
     def _unflatten(self, outputs: list[Any]) -> Any:
         rows = self.manifest["outputs"]
@@ -157,9 +156,7 @@ class Model:
         return self._pytree.tree_unflatten(leaves, self._out_spec)
 
 
-def load(
-    directory: str | os.PathLike[str] | None = None, *, num_runners: int = 1
-) -> Model:
+def load(directory: str | os.PathLike[str] | None = None, *, num_runners: int = 1) -> Model:
     """Load a built model; by default the one in this package.
 
     Args:
@@ -172,18 +169,15 @@ def load(
     return Model(Path(__file__).parent if directory is None else directory, num_runners=num_runners)
 
 
-_default: Model | None = None
 _default_lock = threading.Lock()
 
 
 def __getattr__(name: str) -> Any:
-    global _default
     if name != "model":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with _default_lock:
-        if _default is None:
-            _default = load()
-    return _default
+        # From now on the name is found without this function.
+        return globals().setdefault("model", globals().get("model") or load())
 
 
 def _read_manifest(directory: Path) -> dict[str, Any]:
@@ -203,6 +197,14 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
             f"{_MANIFEST_VERSION}. Use the loader that came with the model."
         )
     return manifest
+
+
+def _require_windows(name: str, platform: str) -> None:
+    if platform != "win32":
+        raise ModelError(
+            f"{name} was built for Windows and cannot be loaded on {platform}. "
+            "Install the wheel on Windows."
+        )
 
 
 def _require_torch(manifest: dict[str, Any], installed: str) -> None:
@@ -241,7 +243,7 @@ def _utf8_file_names() -> Iterator[None]:
     """
     import ctypes
 
-    system = Path(os.environ.get("SystemRoot", r"C:\Windows"), "System32")
+    system = Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32")
     ucrt = ctypes.CDLL(str(system / "ucrtbase.dll"))
     ucrt.setlocale.restype = ctypes.c_char_p
     ucrt.setlocale.argtypes = (ctypes.c_int, ctypes.c_char_p)

@@ -52,35 +52,40 @@ def call_form(program: ExportedProgram) -> CallForm:
     return CallForm(inputs, outputs, fixed_inputs, fixed_outputs, number_outputs, warnings)
 
 
-def dense_example_inputs(program: ExportedProgram) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the program's example inputs, each tensor dense in memory.
-
-    AOTInductor compiles for the strides that it sees. Those of a slice or an expanded tensor are
-    no property of the model, and code compiled for them reads out of bounds of a plain tensor.
+def example_inputs(program: ExportedProgram) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the program's example inputs.
 
     Raises:
-        ProgramError: the program has no example inputs.
+        ProgramError: it has none.
     """
-    import torch  # noqa: PLC0415
-    from torch.utils import _pytree  # noqa: PLC0415
-
     if program.example_inputs is None:
         raise ProgramError(
             "The program has no example inputs",
             cause="Inductor compiles for inputs of the kind that the program was exported with.",
             next_step="Export it again, and keep its example inputs.",
         )
-
-    def dense(leaf: Any) -> Any:
-        if isinstance(leaf, torch.Tensor) and not _is_dense(leaf):
-            return leaf.contiguous()
-        return leaf
-
-    args, kwargs = _pytree.tree_map(dense, program.example_inputs)
+    args, kwargs = program.example_inputs
     return args, kwargs
 
 
+def _refuse_gaps(name: str, tensor: Any) -> None:
+    """Stop at an example input with gaps or overlaps in memory.
+
+    AOTInductor compiles for the strides that it sees. Those of a slice or an expanded tensor are
+    no property of the model, and code compiled for them reads a plain tensor out of its bounds.
+    """
+    if not _is_dense(tensor):
+        raise ProgramError(
+            f"The argument {name!r} was exported with an example that is not dense in memory",
+            cause=f"Its shape is {list(tensor.shape)}, its strides are {list(tensor.stride())}.",
+            next_step="Export the program with example.contiguous(), or example.clone().",
+        )
+
+
 def _is_dense(tensor: Any) -> bool:
+    """Say whether the elements lie side by side, in whatever order of the dimensions."""
+    if tensor.numel() == 0:
+        return True
     expected = 1
     for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
         if size != 1 and stride != expected:
@@ -99,10 +104,10 @@ def _memory_order(tensor: Any) -> tuple[int, ...] | None:
 
 
 def _arguments(program: ExportedProgram) -> tuple[tuple[TensorSpec, ...], dict[int, object]]:
-    import torch  # noqa: PLC0415
-    from torch.utils import _pytree  # noqa: PLC0415
+    import torch
+    from torch.utils import _pytree
 
-    examples = _pytree.tree_leaves(dense_example_inputs(program))
+    examples = _pytree.tree_leaves(example_inputs(program))
     placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     inputs: list[TensorSpec] = []
     fixed: dict[int, object] = {}
@@ -114,6 +119,7 @@ def _arguments(program: ExportedProgram) -> tuple[tuple[TensorSpec, ...], dict[i
         node = placeholders.get(name)
         value = node.meta.get("val") if node is not None else None
         if isinstance(value, torch.Tensor):
+            _refuse_gaps(name, examples[position])
             order = _memory_order(examples[position])
             inputs.append(replace(_tensor_spec(name, value), dim_order=order))
         elif value is None or isinstance(value, (bool, int, float, str)):
@@ -130,7 +136,7 @@ def _arguments(program: ExportedProgram) -> tuple[tuple[TensorSpec, ...], dict[i
 def _results(
     program: ExportedProgram,
 ) -> tuple[tuple[TensorSpec, ...], dict[int, object], tuple[int, ...]]:
-    import torch  # noqa: PLC0415
+    import torch
 
     nodes = {node.name: node for node in program.graph.nodes}
     outputs: list[TensorSpec] = []

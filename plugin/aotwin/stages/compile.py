@@ -45,7 +45,7 @@ def compile_wrapper(
 
     def build(folder: Path) -> None:
         (folder / _SOURCE).write_text(source, encoding="utf-8")
-        command = compile_command(flags, toolchain, sysroot, zig)
+        command = compile_command(flags, sysroot, zig)
         try:
             zig.run(command, cwd=folder, doing="compiling the wrapper")
         except ToolError:
@@ -86,9 +86,7 @@ def compile_flags(toolchain: Toolchain, cpu: Cpu, definitions: Iterable[str]) ->
     ]
 
 
-def compile_command(
-    flags: Iterable[str], toolchain: Toolchain, sysroot: Sysroot, zig: Zig
-) -> list[str]:
+def compile_command(flags: Iterable[str], sysroot: Sysroot, zig: Zig) -> list[str]:
     """The `zig c++` call, to be run in the folder of the source.
 
     Headers spell their own path into check messages, so the folders of this machine are mapped

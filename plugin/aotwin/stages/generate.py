@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aotwin.errors import ProgramError
-from aotwin.stages.call_form import CallForm, call_form, dense_example_inputs
+from aotwin.stages.call_form import CallForm, call_form, example_inputs
 from aotwin.stages.inductor_isolation import (
     RecordedConstants,
     private_cache,
@@ -68,8 +68,8 @@ def generate(
         ConfigurationError: a setting of `inductor` is unknown or not the user's to choose.
         ProgramError: the program cannot be lowered for a Windows CPU.
     """
-    import torch  # noqa: PLC0415 - only in functions, so that ready wrappers need no torch
-    from torch._inductor import config  # noqa: PLC0415
+    import torch
+    from torch._inductor import config
 
     options = merged_options(inductor, config.get_config_copy(), name=name, simdlen=simdlen)
     form = call_form(program)
@@ -100,9 +100,9 @@ def generate(
 
 
 def _lower(program: ExportedProgram, options: dict[str, Any], simdlen: int) -> _Lowered:
-    from torch._inductor import aot_compile  # noqa: PLC0415
+    from torch._inductor import aot_compile
 
-    args, kwargs = dense_example_inputs(program)
+    args, kwargs = example_inputs(program)
     with private_cache(), quiet(), target_vectors(simdlen), recorded_constants() as records:
         try:
             # as torch._inductor.aoti_compile_and_package does, short of its archive

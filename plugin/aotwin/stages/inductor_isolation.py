@@ -42,7 +42,7 @@ def private_cache() -> Iterator[None]:
     filled.
     """
     saved = {name: os.environ.get(name) for name in _CACHE_VARIABLES}
-    from torch._inductor.utils import clear_caches  # noqa: PLC0415
+    from torch._inductor.utils import clear_caches
 
     with tempfile.TemporaryDirectory(prefix="aotwin-inductor-") as folder:
         try:
@@ -83,7 +83,7 @@ def target_vectors(simdlen: int) -> Iterator[None]:
     Args:
         simdlen: 256 (AVX2) or 512 (AVX-512), in bits.
     """
-    from torch._inductor import cpu_vec_isa  # noqa: PLC0415
+    from torch._inductor import cpu_vec_isa
 
     plain = {256: cpu_vec_isa.VecAVX2, 512: cpu_vec_isa.VecAVX512}[simdlen]
     # the parent's truth value is the probe
@@ -105,7 +105,7 @@ def recorded_constants() -> Iterator[list[RecordedConstants]]:
     AOTInductor returns the tensors in a dict keyed by their names in the program, where two
     constants may meet, and does not return at all which of them the code writes.
     """
-    from torch._inductor.codecache import AotCodeCompiler  # noqa: PLC0415
+    from torch._inductor.codecache import AotCodeCompiler
 
     records: list[RecordedConstants] = []
     compiler: Any = AotCodeCompiler

@@ -16,13 +16,15 @@ from aotwin.adapters.files import replacing
 from aotwin.adapters.index import file_sha256
 from aotwin.adapters.pe_checksum import set_checksum
 from aotwin.adapters.zig import Zig
+from aotwin.stages.description import description_source
 from aotwin.stages.sysroot import Sysroot
 from aotwin.toolchain import Cpu, Toolchain, toolchain_path
 from aotwin.values import BlobInfo, Constant, SealedDll, Wrapper
 
-#: our own entry points (toolchains/runtime/aotwin_info_exports.h)
-OWN_EXPORTS: tuple[str, ...] = ("AotwinWeightsInfo",)
+#: our own entry points (toolchains/runtime: aotwin_description.h, aotwin_info_exports.h)
+OWN_EXPORTS: tuple[str, ...] = ("AotwinDescribe", "AotwinWeightsInfo")
 _PAIRING = "aotwin_pairing.c"
+_DESCRIPTION = "aotwin_description.c"
 _DEFINITION = "model.def"
 _OBJECT = "model.obj"
 #: definitions of the C API in a generated wrapper, at the start of a line
@@ -56,11 +58,13 @@ def link_model(
         work = Path(folder)
         shutil.copyfile(compiled, work / _OBJECT)
         (work / _PAIRING).write_text(pairing_source(blob, wrapper.constants), encoding="utf-8")
+        (work / _DESCRIPTION).write_text(
+            description_source(wrapper, cpu=cpu.name, torch_version=sysroot.torch_version),
+            encoding="utf-8",
+        )
         exports = exported_names(wrapper)
         (work / _DEFINITION).write_text(definition_file(dll_name, exports), encoding="utf-8")
-        zig.run(
-            link_command(dll_name, toolchain, sysroot), cwd=work, doing=f"linking {dll_name}"
-        )
+        zig.run(link_command(dll_name, toolchain, sysroot), cwd=work, doing=f"linking {dll_name}")
         set_checksum(work / dll_name)
         path = output_dir / dll_name
         with replacing(path) as file:
@@ -84,6 +88,7 @@ def link_command(dll_name: str, toolchain: Toolchain, sysroot: Sysroot) -> list[
         *runtime_flags(toolchain),
         _OBJECT,
         _PAIRING,
+        _DESCRIPTION,
         str(toolchain_path("runtime") / "msvc_support.c"),
         _DEFINITION,
         f"-I{toolchain_path('runtime')}",
@@ -126,4 +131,3 @@ def pairing_source(blob: BlobInfo, constants: Sequence[Constant]) -> str:
 
 def _row(numbers: Iterable[int]) -> str:
     return ", ".join(str(number) for number in numbers)
-

@@ -58,7 +58,7 @@ def require_program(found: object) -> ExportedProgram:
         ProgramError: torch is missing, or the object is something else.
     """
     _require_torch()
-    from torch.export import ExportedProgram  # noqa: PLC0415 - see _require_torch
+    from torch.export import ExportedProgram
 
     if isinstance(found, ExportedProgram):
         return found
@@ -141,7 +141,7 @@ def _attribute(reference: str, module: Any, attribute: str) -> Any:
 
 
 def _as_program(reference: str, found: Any, project_dir: Path) -> ExportedProgram:
-    from torch.export import ExportedProgram  # noqa: PLC0415
+    from torch.export import ExportedProgram
 
     if callable(found) and not isinstance(found, (ExportedProgram, type)) and not _is_module(found):
         try:
@@ -163,7 +163,7 @@ def _as_program(reference: str, found: Any, project_dir: Path) -> ExportedProgra
 
 
 def _is_module(found: object) -> bool:
-    from torch.nn import Module  # noqa: PLC0415
+    from torch.nn import Module
 
     return isinstance(found, Module)
 
@@ -198,7 +198,7 @@ def _loaded_file(reference: str, path: Path) -> ExportedProgram:
             next_step="Give module:attribute, or the path of a file from torch.export.save.",
         )
     _refuse_other_archives(reference, path)
-    import torch  # noqa: PLC0415
+    import torch
 
     try:
         program: ExportedProgram = torch.export.load(path)

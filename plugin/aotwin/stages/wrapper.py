@@ -236,7 +236,9 @@ def _weights(files: _Files, facts: SourceFacts) -> WeightSource:
         raise WrapperError(
             f"{blob} of {files.members.path} has the wrong size",
             cause=f"The wrapper's constants need {expected} bytes, the blob has {found}.",
-            next_step="Take wrapper and blob from the same run, and generate them again.",
+            # with a name for the generated files, Inductor leaves a wrapper.cpp of other settings
+            # in its cache as it is, and writes only the blob anew
+            next_step="Generate both again, with an empty folder as TORCHINDUCTOR_CACHE_DIR.",
         )
     return files.members.weights(blob)
 

@@ -76,7 +76,8 @@ static int32_t run(bool print) {
     ModelGetNumOutputs_(*slot(), &num_outputs);
     error = ModelRun_(*slot(), inputs, outputs);
   } else {
-    ModelContainerGetNumOutputs_(*slot(), &num_outputs);
+    /* This one is the generated code's own and takes no null. */
+    if (*slot() != NULL) ModelContainerGetNumOutputs_(*slot(), &num_outputs);
     error = (is(3, "single") ? ModelContainerRunSingleThreaded_ : ModelContainerRun_)(
         *slot(), inputs, num_inputs, outputs, num_outputs, NULL, NULL);
   }
@@ -376,7 +377,15 @@ static void execute(void) {
   }
 }
 
+/* A fault ends the host at once, without a debugger that waits for somebody. */
+static LONG WINAPI faulted(EXCEPTION_POINTERS* exception) {
+  fprintf(stderr, "fault %08lx at %p\n", exception->ExceptionRecord->ExceptionCode,
+          exception->ExceptionRecord->ExceptionAddress);
+  ExitProcess(99);
+}
+
 int wmain(int argc, wchar_t** argv) {
+  SetUnhandledExceptionFilter(faulted);
   HMODULE torch = argc == 3 ? LoadLibraryExW(argv[1], NULL, LOAD_WITH_ALTERED_SEARCH_PATH) : NULL;
   if (torch == NULL || !resolve_torch(torch)) {
     fprintf(stderr, "usage: weights_host torch_cpu.dll script (Windows error %lu)\n", GetLastError());

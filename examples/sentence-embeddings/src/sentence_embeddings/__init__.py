@@ -1,7 +1,7 @@
 """Sentences to vectors: all-MiniLM-L6-v2, compiled to a Windows DLL.
 
-    from sentence_embeddings import embed
-    vectors = embed(["How do I reset my password?", "The weather is fine."])   # [2, 384]
+from sentence_embeddings import embed
+vectors = embed(["How do I reset my password?", "The weather is fine."])   # [2, 384]
 """
 
 from __future__ import annotations
