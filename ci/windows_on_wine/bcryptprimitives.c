@@ -1,4 +1,4 @@
-/* bcryptprimitives.dll for a Wine that has none (before 9): programs written in Rust import
+/* bcryptprimitives.dll for a Wine that has none (8.0): programs written in Rust import
  * ProcessPrng, the random numbers of the system, from it. RtlGenRandom is the same source under
  * its older name, SystemFunction036. No C run time: this is a system DLL. */
 

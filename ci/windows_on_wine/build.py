@@ -123,7 +123,7 @@ def bcryptprimitives_command(source: Path, output: Path) -> list[str]:
 
 
 def link_bcryptprimitives(output: Path, work: Path) -> None:
-    """Make the system DLL that Wine before 9 lacks (see bcryptprimitives.c)."""
+    """Make the system DLL that Wine 8 lacks (see bcryptprimitives.c)."""
     built = work / output.name
     command = bcryptprimitives_command(FOLDER / "bcryptprimitives.c", built)
     done = subprocess.run(

@@ -28,8 +28,8 @@ FIXED: Mapping[str, str] = {
     # No .NET, no HTML, no desktop menu entries: what is not installed cannot ask to be. No
     # debugger: a program that crashes ends at once, where winedbg may show a dialog and wait.
     "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe,winedbg.exe=",
-    # Wine spells file names in the locale's character set; only UTF-8 has all of them. Every
-    # glibc brings this locale. Windows' own code page stays 1252, as on most users' machines.
+    # Wine spells file names in the locale's character set; only UTF-8 has all of them. Debian
+    # and Ubuntu always have this locale. The Windows code page is then 1252.
     "LC_ALL": "C.UTF-8",
     # UTF-8 in the pipes, and nothing else changed as PYTHONUTF8 would.
     "PYTHONIOENCODING": "utf-8",

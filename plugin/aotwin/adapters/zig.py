@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,14 +116,22 @@ class WarmUp:
         self._zig = zig
         self._arguments = list(arguments)
         key = hashlib.sha256("\0".join([str(zig.lib_dir), *arguments]).encode()).hexdigest()[:16]
-        # Beside the lib folder: zig's cache knows its files, and is cold for another copy of it.
         self._marker = zig.lib_dir.parent / f"warm-{key}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def needed(self) -> bool:
-        """True where the cold build has not been done on this machine."""
-        return not self._marker.exists()
+        """True where the cold build has not been done for this very copy of the lib folder."""
+        try:
+            return self._marker.read_text() != self._lib_identity()
+        except OSError:
+            return True
+
+    def _lib_identity(self) -> str:
+        # zig's cache knows files by inode and time, not by content: a folder that was copied, or
+        # restored by a CI service, is cold.
+        status = (self._zig.lib_dir / "c.zig").stat()
+        return f"{status.st_ino} {status.st_mtime_ns}\n"
 
     @property
     def running(self) -> bool:
@@ -162,7 +169,7 @@ class WarmUp:
                 cause=first_error(stderr.decode("utf-8", "replace")) or f"exit code {code}",
                 next_step="Check the free space of the user cache and try again.",
             )
-        self._marker.write_text(f"{time.time():.0f}\n")
+        self._marker.write_text(self._lib_identity())
 
     def cancel(self) -> None:
         """Stop a cold build whose build has failed elsewhere."""

@@ -58,11 +58,10 @@ class Model:
         self._torch = torch
         self._pytree = _pytree
         self.dll = self.directory / _choose_dll(self.manifest, torch)
-        with _utf8_file_names():
+        path = _narrow_path(self.dll)
+        with _utf8_file_names(path):
             try:
-                self._runner = torch._C._aoti.AOTIModelContainerRunnerCpu(
-                    str(self.dll), num_runners
-                )
+                self._runner = torch._C._aoti.AOTIModelContainerRunnerCpu(path, num_runners)
             except RuntimeError as error:
                 raise ModelError(_explain(self.dll, error)) from error
         in_spec, out_spec = self._runner.get_call_spec()
@@ -233,18 +232,36 @@ def _choose_dll(manifest: dict[str, Any], torch: Any) -> str:
     )
 
 
-@contextmanager
-def _utf8_file_names() -> Iterator[None]:
-    """Let torch's C++ open files by UTF-8 names while the model is opened.
+def _narrow_path(dll: Path) -> str:
+    """The DLL's path as torch's runner can take it.
 
-    torch's runner gets the path as UTF-8, but opens the metadata and the node list of the proxy
-    executor through the C run time's narrow functions, which take the system code page unless
-    the thread's locale is a UTF-8 one (UCRT since Windows 10 1803).
+    The runner loads the DLL by its UTF-8 path, but looks for the files beside it (metadata, the
+    node list of the proxy executor) by narrow names in the system's code page. An 8.3 path is
+    ASCII; where the volume has no such names, `_utf8_file_names` has to do.
     """
+    path = str(dll)
+    if path.isascii():
+        return path
     import ctypes
 
-    system = Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32")
-    ucrt = ctypes.CDLL(str(system / "ucrtbase.dll"))
+    short_name = ctypes.CDLL(_system_dll("kernel32.dll")).GetShortPathNameW
+    buffer = ctypes.create_unicode_buffer(32768)
+    length = short_name(ctypes.c_wchar_p(path), buffer, ctypes.c_uint32(len(buffer)))
+    return buffer.value if 0 < length < len(buffer) and buffer.value.isascii() else path
+
+
+@contextmanager
+def _utf8_file_names(path: str) -> Iterator[None]:
+    """Let the C run time take UTF-8 file names in this thread while a model is opened.
+
+    UCRT since Windows 10 1803 does so where the thread's locale is a UTF-8 one.
+    """
+    if path.isascii():
+        yield
+        return
+    import ctypes
+
+    ucrt = ctypes.CDLL(_system_dll("ucrtbase.dll"))
     ucrt.setlocale.restype = ctypes.c_char_p
     ucrt.setlocale.argtypes = (ctypes.c_int, ctypes.c_char_p)
     per_thread = ucrt._configthreadlocale(_PER_THREAD)
@@ -255,6 +272,10 @@ def _utf8_file_names() -> Iterator[None]:
     finally:
         ucrt.setlocale(_LC_ALL, before)
         ucrt._configthreadlocale(per_thread)
+
+
+def _system_dll(name: str) -> str:
+    return str(Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", name))
 
 
 def _explain(dll: Path, error: RuntimeError) -> str:

@@ -1,0 +1,109 @@
+"""Check that a model's files are the ones that were built.
+
+    python -m demo.classifier --check           # all but the weights' own bytes
+    python -m demo.classifier --check --full    # those too: about a second a gigabyte
+
+Needs neither torch nor Windows. Exit codes: 0 (sound), 1 (not), 2 (usage).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+#: version of `aotwin.json` that this code reads
+_MANIFEST_VERSION = 1
+#: the blob's last 64 bytes: magic, version, 0, bytes of the constants, 0, their sha256
+_TRAILER = struct.Struct("<8sIIQQ32s")
+_MAGIC, _TRAILER_VERSION = b"AOTWBLOB", 1
+_CHUNK = 1 << 20
+_REINSTALL = (
+    "Install the package again; if it happens again, look into the antivirus program's log."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns its exit code."""
+    folder = Path(__file__).resolve().parent
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__spec__.parent if __spec__ else folder.name}",
+        description="Check that the files of this model are the ones that were built.",
+    )
+    parser.add_argument("--check", action="store_true", required=True)
+    parser.add_argument("--full", action="store_true", help="hash the weights as well")
+    options = parser.parse_args(arguments)
+    problems = list(find_problems(folder, full=options.full))
+    for problem in problems:
+        print(problem)
+    if problems:
+        print(_REINSTALL, file=sys.stderr)
+        return 1
+    print(f"{folder}: the files are the ones that were built")
+    if not options.full:
+        print("The weights' size and trailer were compared; --full hashes them.", file=sys.stderr)
+    return 0
+
+
+def find_problems(folder: Path, *, full: bool) -> Iterator[str]:
+    """What is wrong with the files of a model, a line each.
+
+    Args:
+        folder: where `aotwin.json` lies.
+        full: whether to hash the weights as well.
+    """
+    try:
+        manifest = json.loads((folder / "aotwin.json").read_text(encoding="utf-8"))
+        if manifest["version"] != _MANIFEST_VERSION:
+            yield f"aotwin.json: version {manifest['version']}, expected {_MANIFEST_VERSION}"
+            return
+        digests = {row["file"]: row["sha256"] for row in manifest["dlls"]} | manifest["files"]
+        blob: dict[str, Any] = manifest["blob"]
+        if full:
+            digests[blob["file"]] = blob["sha256"]
+        for name, expected in digests.items():
+            yield from _changed(folder / name, expected)
+        yield from _bad_blob(folder / blob["file"], blob)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        yield f"aotwin.json: cannot be read: {type(error).__name__}: {error}"
+
+
+def _changed(path: Path, expected: str) -> Iterator[str]:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        yield f"{path.name}: cannot be read: {error.strerror}"
+        return
+    if digest.hexdigest() != expected:
+        nbytes = path.stat().st_size
+        yield f"{path.name}: changed: sha256 {digest.hexdigest()}, built {expected}; {nbytes} bytes"
+
+
+def _bad_blob(path: Path, blob: dict[str, Any]) -> Iterator[str]:
+    """Compare the size and the trailer: the digest in it was taken when the blob was written."""
+    nbytes, digest = blob["constants_nbytes"], bytes.fromhex(blob["constants_sha256"])
+    expected = _TRAILER.pack(_MAGIC, _TRAILER_VERSION, 0, nbytes, 0, digest)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(nbytes)
+            found = file.read(_TRAILER.size)
+    except OSError as error:
+        yield f"{path.name}: cannot be read: {error.strerror}"
+        return
+    if size != nbytes + _TRAILER.size:
+        yield f"{path.name}: {size} bytes, built {nbytes + _TRAILER.size}"
+    elif found != expected:
+        yield f"{path.name}: its trailer is that of another build"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Models with call forms of all kinds, in packages of their own."""
