@@ -27,6 +27,8 @@ from aotwin.weights_source import CHUNK_NBYTES, WeightSource
 class Counting(torch.nn.Module):
     """Parameters, one with swapped strides, a buffer that it writes, and a tensor constant."""
 
+    calls: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.first = torch.nn.Linear(64, 256)
@@ -98,7 +100,8 @@ class ModelDll:
     dll: Path
     blob: BlobInfo
     wrapper: Wrapper
-    module: torch.nn.Module
+    #: one of `MODELS`: its constants are read by name
+    module: Any
     relink: Callable[[bytes, Path], Path]
 
     @property

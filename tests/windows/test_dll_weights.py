@@ -86,7 +86,7 @@ def test_a_constant_with_swapped_strides_is_read_as_it_was_exported(
     counting: ModelDll, host: WeightsHost
 ) -> None:
     _, _, ran = host.run(("load", counting.dll), ("create", 0, 1), ("run", 0, WIDTH))
-    expected = float(counting.module.wide.sum())
+    expected = float(counting.module.wide.detach().sum())
     assert outputs(ran)[1] == pytest.approx([expected, expected], abs=1e-3)
 
 
@@ -415,7 +415,7 @@ def test_other_bytes_are_copied_each_time_and_the_file_in_use_can_come_back(
     assert (answers[6]["mapped"], answers[6]["copied"]) == (0, nbytes)
     assert (answers[9]["mapped"], answers[9]["copied"]) == (nbytes - 64, 64)
     # The host zeroed the first page of its own view: that is where `wide` begins.
-    changed = float(counting.module.wide.t().flatten()[1024:].sum())
+    changed = float(counting.module.wide.detach().t().flatten()[1024:].sum())
     assert outputs(answers[13])[1] == pytest.approx([changed, changed], abs=1e-3)
 
 

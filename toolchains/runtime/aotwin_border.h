@@ -2,6 +2,7 @@
 #pragma once
 
 #include <exception>
+#include <iostream>
 #include <stdexcept>
 #include <string>
 
@@ -10,9 +11,13 @@
 namespace aotwin {
 
 // `g_aoti_last_error` is the generated wrapper's own: AOTInductorGetLastError reads it.
+//
+// The message goes to stderr as well, as the generated code does it: torch's own runner asks for the last
+// error only after a run, so that of a failed creation or update its users would see nothing.
 inline void set_last_error(const char* message) noexcept {
   try {
     g_aoti_last_error = message;
+    std::cerr << "Error: " << message << '\n';
   } catch (...) {
     g_aoti_last_error.clear();
   }

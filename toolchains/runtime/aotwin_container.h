@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "aotwin_access.h"
+#include "aotwin_memory.h"
 #include "aotwin_user_tensors.h"
 #include "aotwin_weights_state.h"
 
@@ -95,7 +96,12 @@ class Container : private WeightsState, public AOTInductorModelContainer {
       }
       return;
     }
-    require_readable(bytes, aotwin_pairing.constants_size);
+    const uint64_t expected = aotwin_pairing.constants_size;
+    if (const uint64_t found = readable_bytes(bytes, expected); found != expected) {
+      throw std::runtime_error(
+          "the weights handed over are too short: expected " + std::to_string(expected) +
+          " readable bytes, found " + std::to_string(found));
+    }
     place(active_index(), constants_over_copy(model(), layout_, bytes));
   }
 

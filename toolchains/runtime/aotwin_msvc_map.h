@@ -11,11 +11,9 @@
 //     value          16 std::string (32 bytes)   48 tensor handle
 //     std::string     0 char[16] where the capacity is below 16, else char*   16 size   24 capacity
 //
-// Everything is read through ReadProcessMemory on ourselves, which reports a wild pointer where a plain
-// read would fault: a host built with another standard library gets an error.
+// Nothing is read before Windows was asked whether it can be: a host built with another standard library
+// gets an error, not a fault.
 #pragma once
-
-#include <windows.h>
 
 #include <cstdint>
 #include <cstring>
@@ -24,6 +22,8 @@
 #include <unordered_map>
 
 #include <torch/csrc/inductor/aoti_runtime/interface.h>
+
+#include "aotwin_memory.h"
 
 namespace aotwin {
 
@@ -102,12 +102,10 @@ class MsvcMapReader {
 
  private:
   void bytes(const void* address, void* destination, size_t size) const {
-    SIZE_T done = 0;
-    if (address == nullptr ||
-        !ReadProcessMemory(GetCurrentProcess(), address, destination, size, &done) ||
-        done != size) {
+    if (readable_bytes(address, size) != size) {
       not_msvc(instead_, "it points to memory that cannot be read");
     }
+    std::memcpy(destination, address, size);
   }
 
   template <typename Type>

@@ -85,23 +85,4 @@ class WeightsState {
   std::array<ConstantSet, 2> sets_;
 };
 
-// Throws unless all bytes can be read: a C host's wrong pointer is an error rather than a fault.
-inline void require_readable(const uint8_t* pointer, uint64_t size) {
-  uint64_t seen = 0;
-  while (seen < size) {
-    MEMORY_BASIC_INFORMATION region{};
-    const bool known = VirtualQuery(pointer + seen, &region, sizeof(region)) != 0;
-    constexpr DWORD readable = PAGE_READONLY | PAGE_READWRITE | PAGE_WRITECOPY |
-        PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;
-    if (!known || region.State != MEM_COMMIT || (region.Protect & readable) == 0 ||
-        (region.Protect & PAGE_GUARD) != 0) {
-      throw std::runtime_error(
-          "the weights handed over are too short: expected " + std::to_string(size) +
-          " readable bytes, found " + std::to_string(seen));
-    }
-    const auto* end = static_cast<const uint8_t*>(region.BaseAddress) + region.RegionSize;
-    seen = static_cast<uint64_t>(end - pointer);
-  }
-}
-
 } // namespace aotwin

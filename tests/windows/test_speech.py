@@ -1,0 +1,235 @@
+"""The speech example: three models of one wheel answer a recording as eager torch on Linux does."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aotwin.adapters.zig import find_zig
+from windows_on_wine import WindowsPython
+from windows_on_wine.environment import Argument
+
+pytestmark = [pytest.mark.torch, pytest.mark.zig]
+
+REPO = Path(__file__).resolve().parents[2]
+EXAMPLE = REPO / "examples" / "speech"
+NAMES = ("audio_encoder", "token_embedding", "text_decoder")
+TOKENS = 10
+#: float32 and float64 sums of the same transform, after the logarithm
+MEL_TOLERANCE = 1e-3
+
+ON_WINDOWS = """
+import json, sys
+from speech import Voxtral
+voxtral = Voxtral()
+print(json.dumps([voxtral.answer(sys.argv[1], "Describe.") for _ in range(2)]))
+"""
+
+
+@dataclass(frozen=True)
+class Speech:
+    """The installed wheel, the C++ program and the recording."""
+
+    windows: WindowsPython
+    site: Path
+    program: Path
+    recording: Path
+
+    @property
+    def models(self) -> Path:
+        return self.site / "speech"
+
+    def run(
+        self, models: Path, recording: Path, *options: Argument
+    ) -> subprocess.CompletedProcess[str]:
+        folders = (self.windows.torch_lib, self.windows.executable.parent)
+        dlls = [word for folder in folders for word in ("--dlls", folder)]
+        return self.windows.exe(self.program, [models, recording, *dlls, *options], check=False)
+
+
+def run_here(arguments: Sequence[str | Path], cwd: Path) -> str:
+    """A program of the example in a process of its own, which keeps transformers out of ours."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPO / "plugin"), *sys.path])},
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copy = tmp_path_factory.mktemp("project") / "speech"
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("dist", "build", "*.egg-info"))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def speech(
+    project: Path, windows: WindowsPython, tmp_path_factory: pytest.TempPathFactory
+) -> Speech:
+    run_here(
+        ["-m", "build", "--wheel", "--no-isolation", "--skip-dependency-check",
+         "--config-setting", "target=windows"],
+        project,
+    )  # fmt: skip
+    (wheel,) = (project / "dist").iterdir()
+    site = tmp_path_factory.mktemp("windows") / "Wörter und Töne"
+    windows.install([wheel], site)
+    run_here(["make_audio.py", "speech.wav"], project)
+    program = project / "main_voxtral.exe"
+    find_zig().run(
+        ["c++", "-target", "x86_64-windows-gnu", "-std=c++20", "-O2", "-Wall", "-Werror",
+         "-municode", "-s", "host/main_voxtral.cpp", "-o", program.name],
+        cwd=project,
+        doing="compiling main_voxtral.cpp",
+    )  # fmt: skip
+    return Speech(windows, site, program, project / "speech.wav")
+
+
+@pytest.fixture(scope="module")
+def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dump")
+
+
+@pytest.fixture(scope="module")
+def lines(speech: Speech, dump: Path) -> list[str]:
+    """What the C++ program prints."""
+    done = speech.run(speech.models, speech.recording, "--dump", dump)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def reference(project: Path, dump: Path, lines: list[str]) -> dict[str, Any]:
+    """What eager torch says, and how far what the program wrote is from it."""
+    answer = run_here(["-W", "ignore", "reference.py", "speech.wav", "--dump", dump], project)
+    figures: dict[str, Any] = json.loads(answer)
+    return figures
+
+
+def tokens_in(output: str | list[str]) -> list[int]:
+    last = (output.splitlines() if isinstance(output, str) else output)[-1]
+    tokens: list[int] = json.loads(last)
+    return tokens
+
+
+def test_the_program_prints_load_and_run_latency_of_each_model_in_order(
+    lines: list[str],
+) -> None:
+    shapes = {
+        "audio_encoder": (1, 1125, 256),
+        "token_embedding": (1, 1138, 256),
+        "text_decoder": (1, 1138, 4096),
+    }
+    expected = []
+    for name in NAMES:
+        expected += [rf"Loaded .*\\{name}\.dll", rf"Loading weights from .*\\{name}_weights\.blob"]
+    expected.append(r"Load latency \(ms\)")
+    for name in NAMES:
+        expected += [
+            rf"  {name}: \d+\.\d",
+            r"    archive extraction: 0\.0 \(there is no archive\)",
+            r"    \.so loading: \d+\.\d",
+        ]
+    expected.append(r"Run latency \(ms\)")
+    for name, (batch, rows, columns) in shapes.items():
+        shape, numel = rf"\[{batch}, {rows}, {columns}\]", batch * rows * columns
+        expected += [
+            rf"  {name}: \d+\.\d",
+            rf"    output 0: dtype bfloat16, shape {shape}, numel {numel}",
+        ]
+    expected += ["Tokens", r"  \[.*\]"]
+    assert len(lines) == len(expected)
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.fullmatch(pattern, line)
+
+
+def test_the_tokens_are_those_of_eager_torch(lines: list[str], reference: dict[str, Any]) -> None:
+    assert len(set(reference["tokens"])) == TOKENS
+    assert tokens_in(lines) == reference["tokens"]
+
+
+def test_the_best_token_leads_by_more_than_bfloat16_can_be_wrong(
+    reference: dict[str, Any],
+) -> None:
+    assert reference["lead"] > 2 * reference["rounding"]
+    assert reference["logits_difference"] < 2 * reference["rounding"]
+
+
+def test_the_frames_are_those_of_transformers(reference: dict[str, Any]) -> None:
+    assert reference["mel_difference"] < MEL_TOLERANCE
+
+
+def test_python_gives_the_same_tokens_twice_in_a_row(
+    speech: Speech, reference: dict[str, Any]
+) -> None:
+    answer = speech.windows.python(["-c", ON_WINDOWS, speech.recording], pythonpath=[speech.site])
+    assert json.loads(answer.stdout.splitlines()[-1]) == [reference["tokens"]] * 2
+
+
+def test_weights_copied_from_a_blob_elsewhere_give_the_same_tokens(
+    speech: Speech, reference: dict[str, Any], tmp_path: Path
+) -> None:
+    blobs = tmp_path / "blobs"
+    blobs.mkdir()
+    for name in NAMES:
+        (tmp_path / "models" / name).mkdir(parents=True)
+        source = speech.models / name
+        shutil.copyfile(source / f"{name}.dll", tmp_path / "models" / name / f"{name}.dll")
+        shutil.copyfile(source / f"{name}_weights.blob", blobs / f"{name}_weights.blob")
+    without = speech.run(tmp_path / "models", speech.recording)
+    assert without.returncode == 1
+    assert "audio_encoder_weights.blob is missing" in without.stderr
+    done = speech.run(tmp_path / "models", speech.recording, "--blobs", blobs)
+    assert tokens_in(done.stdout) == reference["tokens"]
+
+
+def test_silence_gets_another_answer(
+    speech: Speech, reference: dict[str, Any], tmp_path: Path
+) -> None:
+    done = speech.run(speech.models, recording(tmp_path / "silence.wav", rate=16000, seconds=1))
+    assert tokens_in(done.stdout) != reference["tokens"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "message"),
+    [(16000, 91, "longer than 90 s"), (8000, 1, "must be 16 kHz"), (0, 0, "is no .wav")],
+    ids=["too-long", "another-rate", "no-wav"],
+)
+def test_a_recording_that_does_not_fit_is_a_message(
+    speech: Speech, tmp_path: Path, rate: int, seconds: int, message: str
+) -> None:
+    path = tmp_path / "recording.wav"
+    if rate:
+        recording(path, rate=rate, seconds=seconds)
+    else:
+        path.write_bytes(b"nothing that a microphone would say")
+    done = speech.run(speech.models, path)
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def recording(path: Path, *, rate: int, seconds: int) -> Path:
+    """A silent .wav."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(bytes(2 * rate * seconds))
+    return path
