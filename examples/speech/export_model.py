@@ -19,8 +19,9 @@ CHUNKS = 3
 MEL_BINS, FRAMES = 128, 3000
 #: the placeholder of one audio token in the tokenizer of the published models
 AUDIO_TOKEN = 24
-#: random weights whose best and second best token are never near each other in the example
-SEED = 0
+#: random weights with which, in the small size, the best token of every step of the example leads
+#: by many times what bfloat16 rounds away (reference.py shows it)
+SEED = 471
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Size:
 
 _SHALLOW = {"num_hidden_layers": 2}
 SIZES: Mapping[str, Size] = {
-    # Built in minutes: 6 MB of weights.
+    # Built in minutes: 10 MB of weights. With random weights of the published spread, so small a
+    # decoder repeats one token for ever.
     "small": Size(
         audio={
             **_SHALLOW,
@@ -51,6 +53,7 @@ SIZES: Mapping[str, Size] = {
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "head_dim": 64,
+            "initializer_range": 0.12,
         },
         cache_tokens=1280,
     ),

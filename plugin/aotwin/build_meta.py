@@ -46,6 +46,9 @@ def _hook(function: Callable[_P, _R]) -> Callable[_P, _R]:
             sys.stdout.flush()
             print(f"aotwin: error: {error}", file=sys.stderr, flush=True)
             raise SystemExit(1) from error
+        except KeyboardInterrupt:
+            print("aotwin: interrupted; nothing half-written was left", file=sys.stderr, flush=True)
+            raise SystemExit(130) from None
 
     return guarded
 

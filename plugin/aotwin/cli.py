@@ -10,10 +10,14 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aotwin.errors import AotwinError, UsageError
 from aotwin.progress import Progress
 from aotwin.version import __version__
+
+if TYPE_CHECKING:
+    from aotwin.toolchain import Toolchain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_build(commands)
     _add_check(commands)
+    _add_run(commands)
     _add_doctor(commands)
     _add_toolchain(commands)
     return parser
@@ -56,6 +61,7 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument("--target", default="windows")
     build.add_argument("--cpu", action="append", help="CPU level, repeated for several")
     build.add_argument("--check", choices=("static", "wine"), default="static")
+    build.add_argument("--sdk", type=Path, metavar="DIR", help="write the SDK for C and C++ here")
     build.add_argument("--quiet", action="store_true", help="print nothing but the result")
     build.set_defaults(command=_build)
 
@@ -74,8 +80,17 @@ def _build(options: argparse.Namespace) -> int:
         progress=Progress(quiet=options.quiet),
         check=options.check,
     )
+    if options.sdk is not None:
+        _write_sdk(built.directory, options.sdk, toolchain)
     print(built.directory)
     return 0
+
+
+def _write_sdk(model: Path, folder: Path, toolchain: Toolchain) -> None:
+    from aotwin.adapters.zig import find_zig
+    from aotwin.stages.sdk import write_sdk
+
+    write_sdk(model, folder.absolute(), toolchain=toolchain, zig=find_zig())
 
 
 def default_name(source: str) -> str:
@@ -96,8 +111,9 @@ def default_name(source: str) -> str:
 
 
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    check = commands.add_parser("check", help="check DLLs, model folders and wheels")
+    check = commands.add_parser("check", help="check DLLs, folders with models, wheels, .pt2")
     check.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    check.add_argument("--full", action="store_true", help="hash the weights as well")
     check.add_argument("--json", action="store_true", help="print one JSON report a path")
     check.set_defaults(command=_check)
 
@@ -107,10 +123,52 @@ def _check(options: argparse.Namespace) -> int:
 
     passed = True
     for path in options.paths:
-        report = check(path)
+        report = check(path, full=options.full)
         print(report.to_json() if options.json else report.to_text())
         passed = passed and bool(report)
     return 0 if passed else 1
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser("run", help="run a built model: on Windows, or on Linux through Wine")
+    run.add_argument("directory", type=Path, metavar="DIR", help="a built model's folder")
+    run.add_argument(
+        "-i", "--input", action="append", type=Path, default=[], metavar="FILE.npy",
+        help="one of the model's inputs, in its order",
+    )  # fmt: skip
+    run.add_argument("-o", "--output", type=Path, metavar="DIR", help="write results as .npy here")
+    run.add_argument("--repeat", type=_positive, default=1, metavar="N", help="calls a thread")
+    run.add_argument("--threads", type=_positive, default=1, metavar="N", help="at the same time")
+    run.add_argument("--describe", action="store_true", help="print inputs and outputs, run nothing")
+    run.add_argument("--json", action="store_true", help="print one JSON object")
+    run.add_argument("--torch", type=Path, metavar="DIR", help="the folder of torch_cpu.dll")
+    run.add_argument("--sdk", type=Path, metavar="DIR", help="an SDK with aotwin-run.exe")
+    run.set_defaults(command=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from aotwin.stages.run import RunOptions, run_model
+
+    wanted = RunOptions(
+        output=options.output,
+        repeat=options.repeat,
+        threads=options.threads,
+        describe=options.describe,
+        json=options.json,
+    )
+    report = run_model(
+        options.directory, options.input, wanted, torch=options.torch, sdk=options.sdk
+    )
+    sys.stdout.write(report.stdout)
+    sys.stderr.write(report.stderr)
+    return report.exit_code
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -27,8 +27,8 @@ class Generator(Protocol):
         """The wrapper and where its constants' bytes come from.
 
         Raises:
-            AotwinError: see `stages.wrapper.read_wrapper`, `stages.program.load_program` and
-                `stages.generate.generate`.
+            AotwinError: see `stages.program.load_program` and `stages.generate.generate`; a ready
+                wrapper may be one for another CPU level.
         """
         ...
 
@@ -45,6 +45,8 @@ def open_source(source: Any, spec: ModelSpec, project_dir: Path, toolchain: Tool
     Raises:
         ConfigurationError: torch is missing in this environment, or of another version than the
             sysroot.
+        WrapperError: a ready wrapper is not what AOTInductor writes, or is hostile.
+        StorageError: it cannot be read.
     """
     is_path = isinstance(source, os.PathLike) or (
         isinstance(source, str) and not is_program_reference(source)
@@ -58,9 +60,11 @@ class _ReadyWrapper:
     def __init__(self, path: Path, torch_version: str) -> None:
         self._path = path
         self.torch_version = torch_version
+        # At once: what is wrong with it is said before anything is fetched or built.
+        self._content = read_wrapper(path)
 
     def generate(self, cpu: Cpu) -> tuple[Wrapper, WeightSource]:
-        wrapper, weights = read_wrapper(self._path)
+        wrapper, weights = self._content
         if cpu.capability not in wrapper.definitions:
             found = [each for each in wrapper.definitions if each.startswith("CPU_CAPABILITY_")]
             raise ConfigurationError(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aotwin.adapters.files import storage_errors
+from aotwin.adapters.files import storage_errors, working_folder
 from aotwin.adapters.index import file_sha256
 from aotwin.adapters.zig import WarmUp, Zig, find_zig
 from aotwin.errors import ConfigurationError, StorageError
@@ -20,9 +20,11 @@ from aotwin.manifest import MANIFEST_NAME, render_manifest
 from aotwin.model_source import Generator, open_source
 from aotwin.progress import Progress
 from aotwin.stages.compile import compile_flags, compile_wrapper, definitions_for
+from aotwin.stages.components import linked_components
 from aotwin.stages.gate import require_sound
 from aotwin.stages.link import link_model, runtime_flags
 from aotwin.stages.pack import PackedFile, PackedModel, check_pure, pack_wheel
+from aotwin.stages.sbom import ModelContents, render_sbom
 from aotwin.stages.sysroot import Sysroot, installed_sysroot, prepare_sysroot
 from aotwin.stages.weights import write_blob
 from aotwin.toolchain import Cpu, SysrootPin, Toolchain, load_toolchain
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from aotwin.findings import Report
     from aotwin.settings import Settings
 
-_PAYLOAD = Path(__file__).parent / "payload" / "model_package.py"
+#: file of a model's package -> its source in payload/
+_PAYLOAD = {"__init__.py": "model_package.py", "__main__.py": "model_main.py"}
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,7 @@ def build_model(
     _require_replaceable(final)
     spec = ModelSpec(name, None, None, tuple(cpu), dict(inductor or {}))
     generator = open_source(source, spec, Path.cwd(), toolchain)
-    with storage_errors(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".aotwin-", dir=final.parent) as folder:
-        work = Path(folder)
+    with working_folder(final.parent) as work:
         with _session(
             toolchain, generator.torch_version, work, progress=progress, jobs=2, check=check
         ) as session:
@@ -149,10 +149,7 @@ def build_wheel(
         open_source(spec.wrapper or spec.program, spec, settings.project_dir, toolchain)
         for spec in settings.models
     ]
-    with storage_errors(wheel_directory):
-        wheel_directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".aotwin-", dir=wheel_directory) as folder:
-        work = Path(folder)
+    with working_folder(wheel_directory) as work:
         with _session(
             toolchain,
             generators[0].torch_version,
@@ -165,22 +162,32 @@ def build_wheel(
                 _start(spec, generator, work / spec.name, session)
                 for spec, generator in zip(settings.models, generators, strict=True)
             ]
-            packed = [_packed(job.spec, job.directory, _finish(job, session)) for job in jobs]
+            finished = [(job, _finish(job, session)) for job in jobs]
         with progress.stage("pack"):
-            wheel = pack_wheel(pure_wheel, packed, wheel_directory, wheel_tag=toolchain.wheel_tag)
+            wheel = pack_wheel(
+                pure_wheel,
+                [_packed(job.spec, job.directory, dlls) for job, dlls in finished],
+                wheel_directory,
+                wheel_tag=toolchain.wheel_tag,
+                sbom=_sbom(finished, session),
+            )
     progress.remark(f"{wheel.name}: {wheel.stat().st_size:,} bytes, sha256 {file_sha256(wheel)}")
     return wheel.name
 
 
-def check(path: str | os.PathLike[str]) -> Report:
-    """Check a DLL, a built model's folder or a wheel.
+def check(path: str | os.PathLike[str], *, full: bool = False) -> Report:
+    """Check a DLL, a folder with built models at any depth, a wheel or a `.pt2`.
+
+    Args:
+        full: whether to hash blobs and other large files as well.
 
     Returns:
         The report; `bool(report)` says whether it passed. Bad input is a finding, not an error.
     """
     from aotwin.stages.check_package import check_path
 
-    return check_path(Path(path), installed_sysroot(load_toolchain("windows-x86_64")))
+    sysroot = installed_sysroot(load_toolchain("windows-x86_64"))
+    return check_path(Path(path), sysroot, full=full)
 
 
 def fetch_toolchain(target: str, *, progress: Progress) -> Path:
@@ -231,10 +238,15 @@ def _session(
         with progress.stage("sysroot"):
             sysroot = prepare_sysroot(toolchain, pin, zig, remark=progress.remark)
         with ThreadPoolExecutor(max_workers=max(1, jobs)) as workers:
-            yield _Session(toolchain, pin, zig, sysroot, warm_up, workers, progress, check)
-    except BaseException:
+            try:
+                yield _Session(toolchain, pin, zig, sysroot, warm_up, workers, progress, check)
+            except BaseException:
+                # What has not begun is not needed any more; leaving the block waits for the rest.
+                workers.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        # A build that failed does not wait for it; one that ended well has waited already.
         warm_up.cancel()
-        raise
 
 
 def _start(spec: ModelSpec, generator: Generator, directory: Path, session: _Session) -> _Job:
@@ -262,7 +274,11 @@ def _start(spec: ModelSpec, generator: Generator, directory: Path, session: _Ses
         job.wrappers[cpu] = wrapper
         job.objects[cpu] = compiling
     if job is None:
-        raise ConfigurationError(f"{spec.name} names no cpu", next_step="Name at least one.")
+        raise ConfigurationError(
+            f"{spec.name} names no cpu",
+            cause="one DLL is built for each cpu",
+            next_step="Name at least one.",
+        )
     return job
 
 
@@ -304,7 +320,9 @@ def _finish(job: _Job, session: _Session) -> list[SealedDll]:
                 session.progress.warn(warning)
         dlls.append(dll)
         files |= _write_companions(job.directory, stem, wrapper)
-    files |= _write(job.directory / "__init__.py", _PAYLOAD.read_bytes())
+    for name, source in _PAYLOAD.items():
+        content = (Path(__file__).parent / "payload" / source).read_bytes()
+        files |= _write(job.directory / name, content)
     manifest = render_manifest(
         name=job.spec.name,
         target=session.toolchain.name,
@@ -355,11 +373,41 @@ def _packed(spec: ModelSpec, directory: Path, dlls: Sequence[SealedDll]) -> Pack
     )
 
 
+def _sbom(
+    finished: Sequence[tuple[_Job, Sequence[SealedDll]]], session: _Session
+) -> Callable[[str, int], bytes]:
+    """What `pack_wheel` makes the bill of materials with."""
+    components = linked_components(
+        session.pin,
+        sysroot_include=session.sysroot.directory / "include",
+        zig_lib=session.zig.lib_dir,
+        zig_version=session.zig.version,
+    )
+    models = [
+        ModelContents(
+            job.spec.name.replace(".", "/"),
+            tuple((dll.path.name, dll.sha256) for dll in dlls),
+            (job.blob.path.name, job.blob.file_sha256),
+        )
+        for job, dlls in finished
+    ]
+    wrappers = [wrapper for job, _ in finished for wrapper in job.wrappers.values()]
+    generated_by = next((each.torch_version for each in wrappers if each.torch_version), "")
+    return lambda metadata, epoch: render_sbom(
+        metadata, models, components, generated_by=generated_by, epoch=epoch
+    )
+
+
 def _require_replaceable(final: Path) -> None:
     """Only an earlier model may be replaced: nothing of the user's is lost."""
-    if final.exists() and not (final / MANIFEST_NAME).is_file() and any(final.iterdir()):
+    with storage_errors(final):
+        if not final.exists() or (final / MANIFEST_NAME).is_file():
+            return
+        lost = not final.is_dir() or any(final.iterdir())
+    if lost:
         raise StorageError(
             f"{final} is there already and holds no built model",
+            cause=f"it has no {MANIFEST_NAME}, and only an earlier model is replaced",
             next_step="Choose another output folder, or move that one away.",
         )
 

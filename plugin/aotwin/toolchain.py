@@ -59,6 +59,16 @@ class SysrootPin:
 
 
 @dataclass(frozen=True)
+class VcRuntime:
+    """The VC++ run-time DLLs of the target, which torch's DLLs need."""
+
+    wheel: PinnedFile
+    #: folder within the wheel, and the DLLs in it
+    folder: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Toolchain:
     """How to build for one target."""
 
@@ -98,6 +108,13 @@ class Toolchain:
                 next_step="Build with one of these torch versions.",
             )
         return _parse_sysroot(_read(f"sysroots/{filename}"))
+
+
+def vc_runtime() -> VcRuntime:
+    """The pinned VC++ run time."""
+    data = _read("run/msvc-runtime.toml")
+    members = data["members"]
+    return VcRuntime(PinnedFile(**data["wheel"]), members["folder"], tuple(members["names"]))
 
 
 def toolchain_path(name: str) -> Path:

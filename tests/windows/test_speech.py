@@ -26,6 +26,8 @@ REPO = Path(__file__).resolve().parents[2]
 EXAMPLE = REPO / "examples" / "speech"
 NAMES = ("audio_encoder", "token_embedding", "text_decoder")
 TOKENS = 10
+#: the decoder writes its keys and values: two layers of 2 heads, 1280 tokens, 64 numbers, 2 bytes
+COPIED_BYTES = {"audio_encoder": 0, "token_embedding": 0, "text_decoder": 2 * 2 * 2 * 1280 * 64 * 2}
 #: float32 and float64 sums of the same transform, after the logarithm
 MEL_TOLERANCE = 1e-3
 
@@ -139,7 +141,11 @@ def test_the_program_prints_load_and_run_latency_of_each_model_in_order(
     }
     expected = []
     for name in NAMES:
-        expected += [rf"Loaded .*\\{name}\.dll", rf"Loading weights from .*\\{name}_weights\.blob"]
+        mapped = rf"\([1-9]\d+ bytes mapped, {COPIED_BYTES[name]} copied\)"
+        expected += [
+            rf"Loaded .*\\{name}\.dll",
+            rf"Loading weights from .*\\{name}_weights\.blob {mapped}",
+        ]
     expected.append(r"Load latency \(ms\)")
     for name in NAMES:
         expected += [
@@ -161,14 +167,20 @@ def test_the_program_prints_load_and_run_latency_of_each_model_in_order(
 
 
 def test_the_tokens_are_those_of_eager_torch(lines: list[str], reference: dict[str, Any]) -> None:
-    assert len(set(reference["tokens"])) == TOKENS
+    assert len(reference["tokens"]) == TOKENS
+    assert len(set(reference["tokens"])) > TOKENS / 2  # no model that repeats itself
     assert tokens_in(lines) == reference["tokens"]
 
 
-def test_the_best_token_leads_by_more_than_bfloat16_can_be_wrong(
+def test_the_best_token_leads_by_many_times_what_bfloat16_rounds_away(
     reference: dict[str, Any],
 ) -> None:
-    assert reference["lead"] > 2 * reference["rounding"]
+    assert reference["lead"] > 6 * reference["rounding"]
+
+
+def test_the_logits_are_as_near_to_eager_torch_as_bfloat16_is_to_float32(
+    reference: dict[str, Any],
+) -> None:
     assert reference["logits_difference"] < 2 * reference["rounding"]
 
 

@@ -47,8 +47,12 @@ def build_once(directory: Path, build: Callable[[Path], None]) -> Path:
     with _lock(directory.with_name(directory.name + ".lock")):
         if directory.is_dir():
             return directory
+        prefix = f".{directory.name}-"
         with _storage_errors(directory):
-            temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+            # Whoever holds the lock is alone here: these were left by a process that was killed.
+            for left in directory.parent.glob(f"{prefix}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=directory.parent))
             try:
                 build(temporary)
                 temporary.rename(directory)

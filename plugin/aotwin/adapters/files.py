@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,6 +51,33 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def working_folder(parent: Path) -> Iterator[Path]:
+    """Make a temporary folder in `parent` that is gone when the block ends, however it ends.
+
+    Args:
+        parent: made with its own parents where it is missing; those that a failing block leaves
+            empty are removed again.
+
+    Raises:
+        StorageError: a folder cannot be made.
+    """
+    missing = [each for each in (parent, *parent.parents) if not each.exists()]
+    try:
+        with storage_errors(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=".aotwin-", dir=parent))
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except BaseException:
+        with suppress(OSError):
+            for each in missing:
+                each.rmdir()
+        raise
+
+
+@contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn what the operating system says about writing `path` into the user's error.
 
@@ -64,6 +92,12 @@ def storage_errors(path: Path) -> Iterator[None]:
                 f"the disk is full: {path} cannot be written",
                 cause=f"{error.strerror}; {_free(path.parent)}",
                 next_step="Make room, or choose another folder, and build again.",
+            ) from error
+        if error.errno == errno.EFBIG:
+            raise StorageError(
+                f"{path} becomes larger than the disk or a limit allows",
+                cause=error.strerror or str(error),
+                next_step="Choose a folder on another disk, or raise the limit (ulimit -f).",
             ) from error
         raise StorageError(
             f"{path} cannot be written",

@@ -34,7 +34,7 @@ class FolderMembers:
                 if file.is_symlink() and not file.resolve().is_relative_to(root):
                     raise WrapperError(
                         f"{file} leads out of {path}",
-                        cause=f"It is a symbolic link to {file.resolve()}.",
+                        cause=f"it is a symbolic link to {file.resolve()}",
                         next_step="Copy the file into the folder.",
                     )
             for entry in files:
@@ -44,6 +44,7 @@ class FolderMembers:
             if len(self._files) > MAX_MEMBERS:
                 raise WrapperError(
                     f"{path} has more than {MAX_MEMBERS} files",
+                    cause="no generated model has so many",
                     next_step="Give the folder that holds one generated model.",
                 )
 
@@ -67,7 +68,7 @@ class FolderMembers:
         if self.nbytes(name) > MAX_TEXT_NBYTES:
             raise WrapperError(
                 f"{file} is too large to be generated text",
-                cause=f"It has {self.nbytes(name)} bytes.",
+                cause=f"it has {self.nbytes(name)} bytes",
                 next_step="Give the folder that AOTInductor wrote with package_cpp_only.",
             )
         with _storage_errors(file):
@@ -81,7 +82,7 @@ class FolderMembers:
         def wrong_size(found: int | None) -> WrapperError:
             return WrapperError(
                 f"{file} changed while it was read",
-                cause=f"It had {size} bytes, now {'more' if found is None else found}.",
+                cause=f"it had {size} bytes, now {'more' if found is None else found}",
                 next_step="Build again when nothing else writes the file.",
             )
 

@@ -90,7 +90,11 @@ def verify(path: Path, pinned: PinnedFile) -> None:
     try:
         found = file_sha256(path)
     except OSError as error:
-        raise SysrootError(f"{path} cannot be read", cause=str(error)) from error
+        raise SysrootError(
+            f"{path} cannot be read",
+            cause=str(error),
+            next_step="Check that you may read it.",
+        ) from error
     if found != pinned.sha256:
         raise SysrootError(
             f"{path.name} is not the pinned file",

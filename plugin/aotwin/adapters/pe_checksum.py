@@ -53,7 +53,9 @@ def set_checksum(path: Path) -> None:
         struct.pack_into("<I", data, _field_offset(data), compute_checksum(bytes(data)))
     except (ValueError, struct.error) as error:
         raise CheckError(
-            f"{path.name} is no PE file, so it has no checksum to set", cause=str(error)
+            f"{path.name} is no PE file, so it has no checksum to set",
+            cause=str(error),
+            next_step="If no tool of yours touched the file, please report it.",
         ) from error
     with replacing(path) as file:
         file.write(data)

@@ -28,7 +28,9 @@ def exported_names(path: Path) -> list[str]:
             return list(_names(data))
     except (struct.error, ValueError, IndexError, UnicodeDecodeError) as error:
         raise SysrootError(
-            f"the exports of {path.name} cannot be read", cause=str(error)
+            f"the exports of {path.name} cannot be read",
+            cause=str(error),
+            next_step="Report it: the pinned sysroot holds a DLL of an unknown form.",
         ) from error
 
 

@@ -60,7 +60,7 @@ def read_with(reader: str, data: bytes) -> PeFacts | Unreadable:
 
 
 def _death(returncode: int, stderr: bytes) -> str:
-    if returncode == -signal.SIGXCPU:
+    if returncode in (-signal.SIGXCPU, -signal.SIGPROF):
         return "used up its processor time"
     if returncode < 0:
         return f"crashed ({signal.Signals(-returncode).name})"
@@ -75,7 +75,7 @@ def _library_folder(reader: str) -> Path:
         raise ToolError(
             f"the Python package {reader} is not installed",
             cause="a DLL is read by two independent libraries before it may leave the build",
-            next_step=f"pip install {reader}",
+            next_step=f"Install it: pip install {reader}.",
         )
     path = Path(spec.origin)
     return path.parents[1] if path.name == "__init__.py" else path.parent

@@ -120,6 +120,21 @@ def write_wheel(path: Path, members: Sequence[Member], *, dist_info: str, epoch:
         _check_digests(file, path, ordered)
 
 
+def write_archive(path: Path, members: Sequence[Member], *, epoch: int) -> None:
+    """Write a plain zip archive as `write_wheel` writes wheels: streamed, sorted, checked, whole.
+
+    Raises:
+        CheckError: bytes in the archive that do not hash to the digest that their member expects.
+        StorageError: the disk is full, or a source cannot be read or changed meanwhile.
+    """
+    ordered = sorted(members, key=lambda member: member.name)
+    with replacing(path, durable=True) as file:
+        with zipfile.ZipFile(file, "w") as archive:
+            for member in ordered:
+                _write(archive, member, epoch)
+        _check_digests(file, path, ordered)
+
+
 def _write(archive: zipfile.ZipFile, member: Member, epoch: int) -> tuple[str, str, str]:
     """Stream one member into the archive; returns its row in RECORD."""
     digest = hashlib.sha256()

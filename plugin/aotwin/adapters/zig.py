@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aotwin.adapters.cache import build_once, cache_dir
-from aotwin.adapters.process import run
+from aotwin.adapters.files import storage_errors
+from aotwin.adapters.process import run, start
 from aotwin.errors import ToolError
 
 #: versions that the tests run with; the same range stands in pyproject.toml
@@ -87,7 +88,8 @@ def find_zig() -> Zig:
             cause=f"the package ziglang {version} holds no program for this machine",
             next_step="Reinstall ziglang from a wheel for this platform.",
         )
-    root = cache_dir() / "zig"
+    # Links resolved: zig's cache is keyed by the path of its lib folder as it is spelled.
+    root = (cache_dir() / "zig").resolve()
     lib_dir = build_once(
         root / f"{version}-{_lib_key(package)}", lambda folder: _copy_lib(package / "lib", folder)
     )
@@ -139,18 +141,22 @@ class WarmUp:
         return self._process is not None
 
     def start(self, folder: Path) -> None:
-        """Start the cold build in a folder of the caller's, unless it was done before."""
+        """Start the cold build in a folder of the caller's, unless it was done before.
+
+        Raises:
+            StorageError: the folder cannot be written.
+            ToolError: zig cannot be started.
+        """
         if not self.needed or self._process is not None:
             return
         source = folder / "warm_up.cpp"
-        source.write_text(_WARM_UP_SOURCE)
-        self._process = subprocess.Popen(
+        with storage_errors(source):
+            source.write_text(_WARM_UP_SOURCE)
+        self._process = start(
             [str(self._zig.executable), *self._arguments, source.name, "-o", "warm_up.dll"],
+            tool="zig",
+            env=self._zig.env,
             cwd=folder,
-            env={**os.environ, **self._zig.env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
         )
 
     def wait(self) -> None:
@@ -158,6 +164,7 @@ class WarmUp:
 
         Raises:
             ToolError: it failed.
+            StorageError: the user cache cannot be written.
         """
         if self._process is None:
             return
@@ -169,7 +176,8 @@ class WarmUp:
                 cause=first_error(stderr.decode("utf-8", "replace")) or f"exit code {code}",
                 next_step="Check the free space of the user cache and try again.",
             )
-        self._marker.write_text(self._lib_identity())
+        with storage_errors(self._marker):
+            self._marker.write_text(self._lib_identity())
 
     def cancel(self) -> None:
         """Stop a cold build whose build has failed elsewhere."""

@@ -47,7 +47,7 @@ class ZipMembers:
         if len(infos) > MAX_MEMBERS:
             raise WrapperError(
                 f"{path} has {len(infos)} members",
-                cause=f"More than {MAX_MEMBERS} are not read.",
+                cause=f"more than {MAX_MEMBERS} are not read",
                 next_step="Give the archive that AOTInductor wrote with package_cpp_only.",
             )
         self._infos: dict[str, zipfile.ZipInfo] = {}
@@ -56,7 +56,7 @@ class ZipMembers:
             if reason:
                 raise WrapperError(
                     f"{path} has a member that is not safe to read: {info.orig_filename!r}",
-                    cause=f"The member is refused because {reason}.",
+                    cause=f"the member is refused because {reason}",
                     next_step="AOTInductor writes no such member; generate the archive again.",
                 )
             if not info.is_dir():
@@ -86,8 +86,8 @@ class ZipMembers:
             info.file_size > MAX_TEXT_RATIO * 1024 and info.file_size // packed > MAX_TEXT_RATIO
         ):
             raise WrapperError(
-                f"The member {name} of {self.path} is too large to be generated text",
-                cause=f"It unpacks from {info.compress_size} to {info.file_size} bytes.",
+                f"the member {name} of {self.path} is too large to be generated text",
+                cause=f"it unpacks from {info.compress_size} to {info.file_size} bytes",
                 next_step="Give the archive that AOTInductor wrote with package_cpp_only.",
             )
         with self._stream(name) as stream:
@@ -100,8 +100,8 @@ class ZipMembers:
 
         def wrong_size(found: int | None) -> WrapperError:
             return WrapperError(
-                f"The member {name} of {self.path} does not have the size it declares",
-                cause=f"Declared {size} bytes, found {'more' if found is None else found}.",
+                f"the member {name} of {self.path} does not have the size it declares",
+                cause=f"declared {size} bytes, found {'more' if found is None else found}",
                 next_step="The archive is damaged; generate it again.",
             )
 
@@ -115,7 +115,7 @@ class ZipMembers:
                     yield cast(BinaryIO, stream)
             except _UNREADABLE as error:
                 raise WrapperError(
-                    f"The member {name} of {self.path} is damaged",
+                    f"the member {name} of {self.path} is damaged",
                     cause=str(error),
                     next_step="Copy or generate the archive again.",
                 ) from error

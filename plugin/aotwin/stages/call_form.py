@@ -60,8 +60,8 @@ def example_inputs(program: ExportedProgram) -> tuple[tuple[Any, ...], dict[str,
     """
     if program.example_inputs is None:
         raise ProgramError(
-            "The program has no example inputs",
-            cause="Inductor compiles for inputs of the kind that the program was exported with.",
+            "the program has no example inputs",
+            cause="Inductor compiles for inputs of the kind that the program was exported with",
             next_step="Export it again, and keep its example inputs.",
         )
     args, kwargs = program.example_inputs
@@ -76,8 +76,8 @@ def _refuse_gaps(name: str, tensor: Any) -> None:
     """
     if not _is_dense(tensor):
         raise ProgramError(
-            f"The argument {name!r} was exported with an example that is not dense in memory",
-            cause=f"Its shape is {list(tensor.shape)}, its strides are {list(tensor.stride())}.",
+            f"the argument {name!r} was exported with an example that is not dense in memory",
+            cause=f"its shape is {list(tensor.shape)}, its strides are {list(tensor.stride())}",
             next_step="Export the program with example.contiguous(), or example.clone().",
         )
 
@@ -126,8 +126,8 @@ def _arguments(program: ExportedProgram) -> tuple[tuple[TensorSpec, ...], dict[i
             fixed[position] = value
         else:
             raise ProgramError(
-                f"The argument {name!r} is a {type(value).__name__}",
-                cause="AOTInductor takes tensors, and constants that it bakes into the code.",
+                f"the argument {name!r} is a {type(value).__name__}",
+                cause="AOTInductor takes tensors, and constants that it bakes into the code",
                 next_step="Pass it as a 0-d tensor, or fix its value when the program is exported.",
             )
     return tuple(inputs), fixed
@@ -159,8 +159,8 @@ def _results(
             numbers.append(position)
         else:
             raise ProgramError(
-                f"The result at position {position} is a {type(value).__name__}: {value!r}",
-                cause="AOTInductor gives tensors, integers and None.",
+                f"the result at position {position} is a {type(value).__name__}: {value!r}",
+                cause="AOTInductor gives tensors, integers and None",
                 next_step="Leave it out of what the module returns.",
             )
     return tuple(outputs), fixed, tuple(numbers)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aotwin.adapters.pe import PeFacts
 from aotwin.adapters.pe_readers import read_with_all
-from aotwin.findings import Report, Skipped
+from aotwin.findings import Finding, Report, Skipped
 from aotwin.policy import Policy
 from aotwin.stages.checks import FILE_RULES, IMAGE_RULES, File, Image
 
@@ -64,15 +64,34 @@ def _report(
     policy: Policy,
     sysroot_exports: Mapping[str, frozenset[str]] | None,
 ) -> Report:
-    findings = [finding for rule in FILE_RULES for finding in rule.findings(file)]
+    findings, _ = judge(file, policy, sysroot_exports)
+    skipped = tuple(_skipped(sysroot_exports is None, file.sealed_sha256 is None))
+    return Report(subject=name, findings=tuple(findings), skipped=skipped)
+
+
+def judge(
+    file: File,
+    policy: Policy,
+    sysroot_exports: Mapping[str, frozenset[str]] | None,
+    *,
+    place: str = "",
+) -> tuple[list[Finding], PeFacts | None]:
+    """Apply every rule to a file that was read.
+
+    Args:
+        place: where the file lies, to be told in front of each finding's own place.
+
+    Returns:
+        The findings; and the facts that were judged, None where no reader understands the file.
+    """
+    findings = [finding for rule in FILE_RULES for finding in rule.findings(file, place)]
     # Where the readers disagree there is a finding already; the rules judge the first one's view.
     facts = next((each for each in file.readings.values() if isinstance(each, PeFacts)), None)
     if facts is not None and file.data is not None:
         exports = None if sysroot_exports is None else _lower(sysroot_exports)
         image = Image(file.data, facts, policy, exports)
-        findings += [finding for rule in IMAGE_RULES for finding in rule.findings(image)]
-    skipped = tuple(_skipped(sysroot_exports is None, file.sealed_sha256 is None))
-    return Report(subject=name, findings=tuple(findings), skipped=skipped)
+        findings += [finding for rule in IMAGE_RULES for finding in rule.findings(image, place)]
+    return findings, facts
 
 
 def _skipped(no_sysroot: bool, no_seal: bool) -> Iterator[Skipped]:

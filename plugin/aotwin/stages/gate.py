@@ -29,8 +29,8 @@ def require_sound(dll: SealedDll, toolchain: Toolchain, sysroot: Sysroot) -> tup
     errors = [finding for finding in report.findings if finding.severity == "error"]
     if errors:
         raise CheckError(
-            f"{dll.path.name} must not be shipped: {_line(errors[0])}",
-            cause="\n".join(_line(each) for each in errors[1:]),
+            f"{dll.path.name} fails the check: {', '.join(sorted({each.id for each in errors}))}",
+            cause="\n".join(_line(each) for each in errors),
             next_step="Nothing was written. If no tool of yours touched the DLL, please report it; "
             "AOTWIN_KEEP_SOURCES=<folder> keeps the sources.",
         )

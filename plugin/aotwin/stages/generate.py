@@ -112,7 +112,7 @@ def _lower(program: ExportedProgram, options: dict[str, Any], simdlen: int) -> _
             return _collected(files, records[-1])
         except Exception as error:
             raise ProgramError(
-                "The program cannot be lowered to C++",
+                "the program cannot be lowered to C++",
                 cause=f"Inductor says: {_short(error)}",
                 next_step=(
                     "Check that torch._inductor.aoti_compile_and_package accepts the program; "
@@ -137,8 +137,8 @@ def _collected(files: list[Path], recorded: RecordedConstants) -> _Lowered:
     custom_objects = [file.name for file in files if file.name.startswith("custom_objs_config")]
     if custom_objects:
         raise ProgramError(
-            "The program holds TorchBind objects",
-            cause="Their classes are C++ of a library that is not part of torch for Windows.",
+            "the program holds TorchBind objects",
+            cause="their classes are C++ of a library that is not part of torch for Windows",
             next_step="Express the module with tensors only.",
         )
     flags = json.loads(by_ending["_compile_flags.json"].read_text("utf-8"))
@@ -162,8 +162,8 @@ def _check_call_form(facts: SourceFacts, form: CallForm) -> None:
             raise ProgramError(
                 f"AOTInductor generated {generated} {kind} for a program with {exported}",
                 cause=(
-                    "It does so when the program writes a parameter; torch's own loader fails on "
-                    "such a model as well."
+                    "it does so when the program writes a parameter; torch's own loader fails on "
+                    "such a model as well"
                 ),
                 next_step="Register what the module writes as a buffer, not as a parameter.",
             )
@@ -174,8 +174,8 @@ def _constants(facts: SourceFacts, lowered: _Lowered) -> tuple[Constant, ...]:
     names = tuple(constant.name for constant in facts.constants)
     if names != recorded.names:
         raise ProgramError(
-            "The generated code and Inductor's graph disagree on the constants",
-            cause=f"The code has {len(names)}, the graph {len(recorded.names)}.",
+            "the generated code and Inductor's graph disagree on the constants",
+            cause=f"the code has {len(names)}, the graph {len(recorded.names)}",
             next_step="Please report this with the program.",
         )
     written = recorded.mutated | pointer_written_names(lowered.source, names)
@@ -189,16 +189,16 @@ def _weights(constants: tuple[Constant, ...], recorded: RecordedConstants) -> Me
     for constant, tensor in zip(constants, recorded.tensors, strict=True):
         if tensor.device.type != "cpu" or tensor.is_mkldnn:
             raise ProgramError(
-                f"The constant {constant.fqn} is not plain memory of the CPU",
-                cause=f"It lives on {tensor.device} with layout {tensor.layout}.",
+                f"the constant {constant.fqn} is not plain memory of the CPU",
+                cause=f"it lives on {tensor.device} with layout {tensor.layout}",
                 next_step="Move the model to the CPU before it is exported.",
             )
         storage = tensor.untyped_storage()
         nbytes = storage.nbytes()
         if nbytes + -nbytes % BLOB_ALIGNMENT != constant.nbytes:
             raise ProgramError(
-                f"The constant {constant.fqn} has another size than the code expects",
-                cause=f"It has {nbytes} bytes, the code reserves {constant.nbytes}.",
+                f"the constant {constant.fqn} has another size than the code expects",
+                cause=f"it has {nbytes} bytes, the code reserves {constant.nbytes}",
                 next_step="Please report this with the program.",
             )
         regions.append(MemoryRegion(storage.data_ptr(), nbytes, constant.nbytes))

@@ -102,7 +102,7 @@ def _refuse_unknown(setting: str, known: Mapping[str, Any]) -> None:
     near = difflib.get_close_matches(setting, known, n=1)
     raise ConfigurationError(
         f"Inductor has no setting {setting!r}",
-        cause=f"The nearest is {near[0]!r}." if near else "",
+        cause=f"the nearest is {near[0]!r}" if near else "none is spelled like it",
         next_step="Correct `inductor` of the model in [tool.aotwin.models].",
     )
 
@@ -122,8 +122,8 @@ def _refuse_fixed(setting: str, value: Any, known: Mapping[str, Any]) -> None:
     else:
         return
     raise ConfigurationError(
-        f"The Inductor setting {setting!r} cannot be {value!r} here",
-        cause=f"It is aotwin's own: {reason}.",
+        f"the Inductor setting {setting!r} cannot be {value!r} here",
+        cause=f"it is aotwin's own: {reason}",
         next_step="Remove it from `inductor` of the model in [tool.aotwin.models].",
     )
 
@@ -136,7 +136,7 @@ def _refuse_type(setting: str, value: Any, default: Any) -> None:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return
     raise ConfigurationError(
-        f"The Inductor setting {setting!r} cannot be {value!r}",
-        cause=f"It takes a {type(default).__name__}; its default is {default!r}.",
+        f"the Inductor setting {setting!r} cannot be {value!r}",
+        cause=f"it takes a {type(default).__name__}; its default is {default!r}",
         next_step="Correct `inductor` of the model in [tool.aotwin.models].",
     )

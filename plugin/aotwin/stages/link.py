@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from aotwin.adapters.files import replacing
+from aotwin.adapters.files import replacing, storage_errors
 from aotwin.adapters.index import file_sha256
 from aotwin.adapters.pe_checksum import set_checksum
 from aotwin.adapters.zig import Zig
@@ -53,8 +53,13 @@ def link_model(
 
     Raises:
         ToolError: the linker failed.
+        StorageError: the disk is full, or the folder cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix=".link-", dir=output_dir) as folder:
+    path = output_dir / dll_name
+    with (
+        storage_errors(path),
+        tempfile.TemporaryDirectory(prefix=".link-", dir=output_dir) as folder,
+    ):
         work = Path(folder)
         shutil.copyfile(compiled, work / _OBJECT)
         (work / _PAIRING).write_text(pairing_source(blob, wrapper.constants), encoding="utf-8")
@@ -66,7 +71,6 @@ def link_model(
         (work / _DEFINITION).write_text(definition_file(dll_name, exports), encoding="utf-8")
         zig.run(link_command(dll_name, toolchain, sysroot), cwd=work, doing=f"linking {dll_name}")
         set_checksum(work / dll_name)
-        path = output_dir / dll_name
         with replacing(path) as file:
             file.write((work / dll_name).read_bytes())
     return SealedDll(path, cpu.name, file_sha256(path), path.stat().st_size)
@@ -89,6 +93,7 @@ def link_command(dll_name: str, toolchain: Toolchain, sysroot: Sysroot) -> list[
         _OBJECT,
         _PAIRING,
         _DESCRIPTION,
+        str(toolchain_path("runtime") / "locale_support.c"),
         str(toolchain_path("runtime") / "msvc_support.c"),
         _DEFINITION,
         f"-I{toolchain_path('runtime')}",

@@ -26,7 +26,7 @@ def refuse_packed_operators(source: str) -> None:
     """
     packed = _PACKED.search(source)
     if packed:
-        raise packed_for_host(f"It calls {packed[1]}, whose weights MKL packs.")
+        raise packed_for_host(f"it calls {packed[1]}, whose weights MKL packs")
 
 
 def operator_warnings(source: str, extern_nodes: bytes | None) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def extern_targets(extern_nodes: bytes | None) -> list[str]:
         targets = [error]
     if not all(isinstance(target, str) for target in targets):
         raise WrapperError(
-            "The node list of the model's fallback operators cannot be read",
+            "the node list of the model's fallback operators cannot be read",
             cause=str(targets[-1])[:200],
             next_step="Generate the wrapper again with torch 2.13.",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -11,6 +11,7 @@ from typing import IO
 from aotwin.adapters.wheel_zip import Member, write_wheel
 from aotwin.errors import ConfigurationError, StorageError
 from aotwin.reproducible import source_date_epoch
+from aotwin.stages.sbom import SBOM_PATH
 from aotwin.version import __version__
 
 #: what deflates badly or is too large to be worth it; everything else is deflated
@@ -65,6 +66,7 @@ def pack_wheel(
     output_dir: Path,
     *,
     wheel_tag: str,
+    sbom: Callable[[str, int], bytes] | None = None,
 ) -> Path:
     """Write `<name>-<version>-py3-none-<wheel_tag>.whl`.
 
@@ -73,6 +75,8 @@ def pack_wheel(
         models: their files, with the digests that were sealed when they were checked.
         output_dir: where the wheel goes; a wheel of the same name is replaced.
         wheel_tag: platform tag of the target, "win_amd64".
+        sbom: makes the bill of materials from the project's METADATA and the time of all members
+            in seconds since 1970; None for none.
 
     Returns:
         Path of the wheel.
@@ -96,6 +100,9 @@ def pack_wheel(
             *_model_members(models),
             Member.from_bytes(f"{dist_info}/WHEEL", _wheel_file(tag, name.build)),
         ]
+        if sbom is not None:
+            metadata = archive.read(f"{dist_info}/METADATA").decode("utf-8", "replace")
+            members.append(Member.from_bytes(f"{dist_info}/{SBOM_PATH}", sbom(metadata, epoch)))
         write_wheel(path, members, dist_info=dist_info, epoch=epoch)
     return path
 

@@ -63,8 +63,8 @@ def require_program(found: object) -> ExportedProgram:
     if isinstance(found, ExportedProgram):
         return found
     raise ProgramError(
-        f"A {type(found).__name__} is no ExportedProgram",
-        cause="Only what torch.export.export returns can be lowered.",
+        f"a {type(found).__name__} is no ExportedProgram",
+        cause="only what torch.export.export returns can be lowered",
         next_step="Export the module first, or name the file that it was saved to.",
     )
 
@@ -75,7 +75,7 @@ def _require_torch() -> None:
     except ImportError as error:
         raise ProgramError(
             "torch is missing in the build environment",
-            cause=f"{error}. A program is lowered with torch; only a ready wrapper needs none.",
+            cause=f"{error}; a program is lowered with torch, only a ready wrapper needs none",
             next_step=f'Add "{TORCH_REQUIREMENT}" to build-system.requires in pyproject.toml.',
         ) from error
 
@@ -116,7 +116,7 @@ def _imported(reference: str, module_name: str, project_dir: Path) -> Any:
     except (Exception, SystemExit) as error:
         exporting = _in_export(error)
         raise ProgramError(
-            f"The program {reference!r} {'fails to export' if exporting else 'does not import'}",
+            f"the program {reference!r} {'fails to export' if exporting else 'does not import'}",
             cause=_cause(error, project_dir),
             next_step=(
                 "Correct the module; `python -c 'import "
@@ -132,8 +132,8 @@ def _attribute(reference: str, module: Any, attribute: str) -> Any:
             owner = getattr(found, "__name__", type(found).__name__)
             near = difflib.get_close_matches(name, dir(found), n=1)
             raise ProgramError(
-                f"The program {reference!r} is not there: {owner} has no attribute {name!r}",
-                cause=f"The nearest is {near[0]!r}." if near else "",
+                f"the program {reference!r} is not there: {owner} has no attribute {name!r}",
+                cause=f"the nearest is {near[0]!r}" if near else "none is spelled like it",
                 next_step="Correct `program` in [tool.aotwin.models]: it is module:attribute.",
             )
         found = getattr(found, name)
@@ -148,15 +148,15 @@ def _as_program(reference: str, found: Any, project_dir: Path) -> ExportedProgra
             found = found()
         except (Exception, SystemExit) as error:
             raise ProgramError(
-                f"The program {reference!r} fails to export",
+                f"the program {reference!r} fails to export",
                 cause=_cause(error, project_dir),
                 next_step="Correct the function; it is called without arguments.",
             ) from error
     if not isinstance(found, ExportedProgram):
         what = "a class" if isinstance(found, type) else f"a {type(found).__name__}"
         raise ProgramError(
-            f"The program {reference!r} is {what}, no ExportedProgram",
-            cause="`program` names what torch.export.export returned, or a callable returning it.",
+            f"the program {reference!r} is {what}, no ExportedProgram",
+            cause="`program` names what torch.export.export returned, or a callable returning it",
             next_step="Export the module: torch.export.export(module.eval(), example_inputs).",
         )
     return found
@@ -193,8 +193,8 @@ def _cause(error: BaseException, project_dir: Path) -> str:
 def _loaded_file(reference: str, path: Path) -> ExportedProgram:
     if not path.is_file():
         raise ProgramError(
-            f"The program {reference!r} does not exist",
-            cause=f"There is no file {path}.",
+            f"the program {reference!r} does not exist",
+            cause=f"there is no file {path}",
             next_step="Give module:attribute, or the path of a file from torch.export.save.",
         )
     _refuse_other_archives(reference, path)
@@ -205,7 +205,7 @@ def _loaded_file(reference: str, path: Path) -> ExportedProgram:
         return program
     except Exception as error:
         raise ProgramError(
-            f"The program {reference!r} cannot be loaded",
+            f"the program {reference!r} cannot be loaded",
             cause=f"{type(error).__name__}: {str(error).strip()[:_MAX_MESSAGE_CHARACTERS]}",
             next_step=f"Save it again with torch.export.save of {TORCH_REQUIREMENT}.",
         ) from error
@@ -217,7 +217,7 @@ def _refuse_other_archives(reference: str, path: Path) -> None:
             names = [PurePosixPath(name).parts for name in archive.namelist()]
     except (zipfile.BadZipFile, OSError) as error:
         raise ProgramError(
-            f"The program {reference!r} is no archive of torch.export.save",
+            f"the program {reference!r} is no archive of torch.export.save",
             cause=str(error),
             next_step="Save the program with torch.export.save.",
         ) from error
@@ -226,13 +226,13 @@ def _refuse_other_archives(reference: str, path: Path) -> None:
     )
     if not has_program and any("aotinductor" in parts for parts in names):
         raise ProgramError(
-            f"The program {reference!r} is what AOTInductor compiled, no exported program",
-            cause="It holds data/aotinductor, and no models.",
+            f"the program {reference!r} is what AOTInductor compiled, no exported program",
+            cause="it holds data/aotinductor, and no models",
             next_step="If it was written with package_cpp_only, name it with `wrapper` instead.",
         )
     if not has_program:
         raise ProgramError(
-            f"The program {reference!r} is no archive of torch.export.save",
-            cause="It holds no models.",
+            f"the program {reference!r} is no archive of torch.export.save",
+            cause="it holds no models",
             next_step="Save the program with torch.export.save.",
         )

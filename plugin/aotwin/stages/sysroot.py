@@ -175,6 +175,7 @@ def _extract(
     if not found:
         raise SysrootError(
             f"{wheel.name} holds none of the expected headers and libraries",
+            cause="its members lie elsewhere than in torch's and Intel's wheels",
             next_step="Report it: the pinned sysroot and its layout do not fit.",
         )
 
@@ -188,7 +189,11 @@ def _import_library(
     dll: str, names: list[str], folder: Path, zig: Zig, toolchain: Toolchain
 ) -> None:
     if not names:
-        raise SysrootError(f"{dll} of the sysroot exports none of the expected names")
+        raise SysrootError(
+            f"{dll} of the sysroot exports none of the expected names",
+            cause="its pin names patterns that match nothing",
+            next_step="Report it: the pinned sysroot and its import libraries do not fit.",
+        )
     stem = dll.removesuffix(".dll")
     definition = folder / f"{stem}.def"
     definition.write_text(

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from aotwin.adapters.files import replacing
@@ -72,6 +73,25 @@ def trailer(nbytes: int, digest: bytes) -> bytes:
         digest: their sha256, 32 bytes.
     """
     return _TRAILER.pack(MAGIC, VERSION, 0, nbytes, 0, digest)
+
+
+@dataclass(frozen=True)
+class Trailer:
+    """The fields of a trailer."""
+
+    magic: bytes
+    version: int
+    reserved: tuple[int, int]
+    #: of the constants
+    nbytes: int
+    #: sha256 of the constants, 32 bytes
+    digest: bytes
+
+
+def read_trailer(data: bytes) -> Trailer:
+    """The fields of 64 bytes, whatever they hold."""
+    magic, version, first, nbytes, second, digest = _TRAILER.unpack(data)
+    return Trailer(magic, version, (first, second), nbytes, digest)
 
 
 def _check_length(source: WeightSource, written: int) -> None:

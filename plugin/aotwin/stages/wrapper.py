@@ -128,7 +128,9 @@ def _members(path: Path) -> _Members:
     if path.exists():
         return ZipMembers(path)
     raise StorageError(
-        f"{path} does not exist", next_step="Check `wrapper` in [tool.aotwin.models]."
+        f"{path} does not exist",
+        cause="there is no such file or folder",
+        next_step="Check the path, which is `wrapper` in [tool.aotwin.models].",
     )
 
 
@@ -149,13 +151,13 @@ def _only_model(members: _Members) -> _Files:
     if not sources:
         raise WrapperError(
             f"{members.path} holds no wrapper",
-            cause=f"No file in it ends with {_SOURCE_SUFFIX}.",
+            cause=f"no file in it ends with {_SOURCE_SUFFIX}",
             next_step=f"{_GENERATE} A program saved with torch.export.save goes under `program`.",
         )
     if len(sources) > 1:
         raise WrapperError(
             f"{members.path} holds {len(sources)} models",
-            cause="They are " + ", ".join(sources) + ".",
+            cause="they are " + ", ".join(sources),
             next_step="Give each model an archive or folder of its own.",
         )
     return _Files(members, sources[0].removesuffix(".cpp"))
@@ -172,7 +174,7 @@ def _text(files: _Files, ending: str) -> str:
     if name is None:
         raise WrapperError(
             f"{files.members.path} holds no {PurePosixPath(files.stem).name}{ending}",
-            cause="It was not generated with package_cpp_only, or a file was left out.",
+            cause="it was not generated with package_cpp_only, or a file was left out",
             next_step=_GENERATE,
         )
     return _decoded(files, name)
@@ -206,7 +208,7 @@ def _definitions(files: _Files, flags: dict[str, Any]) -> tuple[str, ...]:
     names = flags.get("definitions", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise WrapperError(
-            f"The definitions of {files.members.path} are no list of names",
+            f"the definitions of {files.members.path} are no list of names",
             cause=f"{files.stem}_compile_flags.json says {names!r}"[:300],
             next_step=_GENERATE,
         )
@@ -219,7 +221,7 @@ def _refuse_other_device(files: _Files, metadata: dict[str, Any]) -> None:
     if device != "cpu":
         raise WrapperError(
             f"{files.members.path} was generated for {device}",
-            cause="Only models for the CPU can be built for Windows.",
+            cause="only models for the CPU can be built for Windows",
             next_step="Move the model to the CPU, export and generate it again.",
         )
 
@@ -235,7 +237,7 @@ def _weights(files: _Files, facts: SourceFacts) -> WeightSource:
     if found != expected:
         raise WrapperError(
             f"{blob} of {files.members.path} has the wrong size",
-            cause=f"The wrapper's constants need {expected} bytes, the blob has {found}.",
+            cause=f"the wrapper's constants need {expected} bytes, the blob has {found}",
             # with a name for the generated files, Inductor leaves a wrapper.cpp of other settings
             # in its cache as it is, and writes only the blob anew
             next_step="Generate both again, with an empty folder as TORCHINDUCTOR_CACHE_DIR.",
@@ -245,11 +247,11 @@ def _weights(files: _Files, facts: SourceFacts) -> WeightSource:
 
 def _no_blob(files: _Files, facts: SourceFacts) -> WrapperError:
     if facts.include_weights:
-        cause = "Its weights are part of the shared library (package_constants_in_so=True)."
+        cause = "its weights are part of the shared library (package_constants_in_so=True)"
     elif any("weights_config.json" in name for name in files.members.names()):
-        cause = 'Its weights are pickled (package_constants_on_disk_format="pickle_weights").'
+        cause = 'its weights are pickled (package_constants_on_disk_format="pickle_weights")'
     else:
-        cause = f"There is no {PurePosixPath(files.stem).name}_weights.blob beside the wrapper."
+        cause = f"there is no {PurePosixPath(files.stem).name}_weights.blob beside the wrapper"
     return WrapperError(
         f"{files.members.path} was not generated with a binary blob",
         cause=cause,

@@ -112,8 +112,8 @@ def parse_source(source: str) -> SourceFacts:
 
 def _wrong(what: str) -> WrapperError:
     return WrapperError(
-        f"The wrapper {what}",
-        cause="It is not the C++ that AOTInductor generates for a CPU model.",
+        f"the wrapper {what}",
+        cause="it is not the C++ that AOTInductor generates for a CPU model",
         next_step=_REGENERATE,
     )
 
@@ -170,18 +170,18 @@ def _constant(index: int, fields: dict[str, str], offset: int) -> Constant | Non
 def _refuse_foreign(name: str, fields: dict[str, str]) -> None:
     if not fields["device_type"].endswith("_cpu"):
         raise WrapperError(
-            f"The constant {name} does not live on the CPU",
-            cause=f"Its device is {fields['device_type'].removeprefix('cached_torch_')}.",
+            f"the constant {name} does not live on the CPU",
+            cause=f"its device is {fields['device_type'].removeprefix('cached_torch_')}",
             next_step="Move the model to the CPU before it is exported.",
         )
     if not fields["layout"].endswith("_strided)") or "opaque_metadata" in fields:
-        raise packed_for_host(f"The constant {name} has a layout of oneDNN's own.")
+        raise packed_for_host(f"the constant {name} has a layout of oneDNN's own")
 
 
 def packed_for_host(cause: str) -> WrapperError:
     """Make the error for constants in a layout that only the build host's CPU was asked for."""
     return WrapperError(
-        "This is a model whose constants are packed for the build host's CPU",
+        "this is a model whose constants are packed for the build host's CPU",
         cause=cause,
         next_step=(
             "Generate it without freezing (freezing=False) and without cpp.weight_prepack, so "

@@ -1,7 +1,8 @@
 // The border of aotwin.dll: failures become a code and a message of the calling thread.
 #pragma once
 
-#include <cstdio>
+#include <cstdint>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <string>
@@ -31,23 +32,16 @@ class Failure : public std::exception {
 inline thread_local char last_message[4096];
 
 inline void set_message(const char* text) noexcept {
-  std::snprintf(last_message, sizeof(last_message), "%s", text);
-  // A message that was cut must not end within a UTF-8 sequence.
-  size_t end = 0;
-  for (size_t at = 0; last_message[at] != 0; ++at) {
-    const auto byte = static_cast<unsigned char>(last_message[at]);
-    const size_t length = byte < 0x80 ? 1 : byte < 0xC0 ? 0 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
-    if (length != 0) {
-      end = at + length;
+  size_t length = std::strlen(text);
+  if (length >= sizeof(last_message)) {
+    length = sizeof(last_message) - 1;
+    // Not within a UTF-8 sequence.
+    while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) {
+      --length;
     }
   }
-  if (end > sizeof(last_message) - 1) {
-    for (end = sizeof(last_message) - 1;
-         end > 0 && (static_cast<unsigned char>(last_message[end - 1]) & 0xC0) == 0x80;
-         --end) {
-    }
-    last_message[end > 0 ? end - 1 : 0] = 0;
-  }
+  std::memcpy(last_message, text, length);
+  last_message[length] = 0;
 }
 
 template <typename Body>

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from aotwin.stages.checks.archive_rules import ARCHIVE_RULES, Archive
+from aotwin.stages.checks.blob_rules import BLOB_RULES
 from aotwin.stages.checks.directories import DIRECTORY_RULES
 from aotwin.stages.checks.exports import EXPORT_RULES
 from aotwin.stages.checks.file_rules import FILE_RULES
 from aotwin.stages.checks.headers import HEADER_RULES
 from aotwin.stages.checks.imports import IMPORT_RULES
+from aotwin.stages.checks.input_rules import INPUT_RULES, Input
+from aotwin.stages.checks.model import Model
+from aotwin.stages.checks.model_rules import MODEL_RULES
 from aotwin.stages.checks.rule import File, Image, Rule
 from aotwin.stages.checks.sections import SECTION_RULES
+from aotwin.stages.checks.wheel_rules import WHEEL_RULES, Wheel
 
 #: rules on an image, in the order in which they are applied and documented
 IMAGE_RULES: tuple[Rule[Image], ...] = (
@@ -18,7 +26,34 @@ IMAGE_RULES: tuple[Rule[Image], ...] = (
     *EXPORT_RULES,
     *IMPORT_RULES,
 )
+#: rules on a built model, wherever its files lie
+PACKAGE_RULES: tuple[Rule[Model], ...] = (*MODEL_RULES, *BLOB_RULES)
+#: rules on one DLL's bytes
+DLL_RULES: tuple[Rule[File] | Rule[Image], ...] = (*FILE_RULES, *IMAGE_RULES)
 #: every rule there is
-RULES: tuple[Rule[File] | Rule[Image], ...] = (*FILE_RULES, *IMAGE_RULES)
+RULES: tuple[Rule[Any], ...] = (
+    *INPUT_RULES,
+    *DLL_RULES,
+    *PACKAGE_RULES,
+    *ARCHIVE_RULES,
+    *WHEEL_RULES,
+)
 
-__all__ = ["FILE_RULES", "IMAGE_RULES", "RULES", "File", "Image", "Rule"]
+__all__ = [
+    "ARCHIVE_RULES",
+    "BLOB_RULES",
+    "DLL_RULES",
+    "FILE_RULES",
+    "IMAGE_RULES",
+    "INPUT_RULES",
+    "PACKAGE_RULES",
+    "RULES",
+    "WHEEL_RULES",
+    "Archive",
+    "File",
+    "Image",
+    "Input",
+    "Model",
+    "Rule",
+    "Wheel",
+]

@@ -12,9 +12,10 @@ from aotwin.stages.checks import RULES
 _INTRODUCTION = """\
 # Findings
 
-What `aotwin check` looks at, rule by rule. The build applies the same rules to every DLL that it
-links, and a failed one ends it. Generated from the rule table; the figures and names that the rules
-compare with are data under `toolchains/`.
+What `aotwin check` looks at, rule by rule: `INPUT` at the path, `PE` at a DLL, `MODEL` at the files
+of a built model, `ZIP` at wheels and `.pt2`, `WHEEL` at wheels. The build applies the `PE` rules to
+every DLL that it links, and a failed one ends it. Generated from the rule table; the figures and
+names that the rules compare with are data under `toolchains/`.
 """
 
 

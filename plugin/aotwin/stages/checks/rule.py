@@ -57,7 +57,8 @@ class Violation:
     where: str
 
 
-Subject = TypeVar("Subject", File, Image)
+#: a File, an Image, a Model, an Archive, a Wheel: whatever a rule looks at
+Subject = TypeVar("Subject")
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,20 @@ class Rule(Generic[Subject]):
     remedy: str
     check: Callable[[Subject], Iterable[Violation]]
 
-    def findings(self, subject: Subject) -> list[Finding]:
-        """The rule applied; at most `_MAX_FINDINGS` findings, the last of which says so."""
+    def findings(self, subject: Subject, place: str = "") -> list[Finding]:
+        """The rule applied; at most `_MAX_FINDINGS` findings, the last of which says so.
+
+        Args:
+            place: where the subject lies, to be told in front of each finding's own place.
+        """
         broken = list(islice(self.check(subject), _MAX_FINDINGS + 1))
         if len(broken) > _MAX_FINDINGS:
             rest = Violation("broken in more places", self.title, "many findings", "the same file")
             broken[_MAX_FINDINGS - 1 :] = [rest]
         return [
-            Finding(self.id, "error", each.message, each.expected, each.found, each.where)
+            Finding(
+                self.id, "error", each.message, each.expected, each.found,
+                f"{place}: {each.where}" if place else each.where,
+            )
             for each in broken
-        ]
+        ]  # fmt: skip

@@ -1,0 +1,235 @@
+"""Stage run: a built model in the Windows program aotwin-run, on Windows or through Wine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aotwin.errors import LoadError
+
+if TYPE_CHECKING:
+    from aotwin.stages.sysroot import Sysroot
+    from aotwin.toolchain import Toolchain
+
+# What needs Linux (Wine, the user cache, zig) is imported where it is used: on Windows this module
+# only starts a program.
+
+#: a path in a line of aotwin-run's text: it ends the line
+_WINDOWS_PATH = re.compile(r"Z:\\[^\r\n]*")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What aotwin-run is asked to do."""
+
+    #: where results go as .npy files; nowhere by default
+    output: Path | None = None
+    #: calls of each thread
+    repeat: int = 1
+    #: threads that call the model at the same time
+    threads: int = 1
+    #: print inputs and outputs, and run nothing
+    describe: bool = False
+    #: one JSON object instead of lines
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What aotwin-run said."""
+
+    #: 0, 1 (failed), 2 (usage)
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def run_model(
+    directory: Path,
+    inputs: Sequence[Path],
+    options: RunOptions | None = None,
+    *,
+    torch: Path | None = None,
+    sdk: Path | None = None,
+    target: str = "windows",
+) -> RunReport:
+    """Run a built model with inputs from .npy files.
+
+    Args:
+        directory: a built model's folder, or one of its DLLs.
+        inputs: one file for each input, in their order.
+        options: by default one call, and lines of text.
+        torch: the folder of torch_cpu.dll; by default the sysroot's on Linux, the installed torch's
+            on Windows.
+        sdk: an SDK that brings aotwin-run.exe; needed on Windows, built on Linux.
+        target: whose aotwin-run and sysroot are used.
+
+    Raises:
+        LoadError: the model, torch or the SDK is not there.
+        ToolError: Wine or zig is missing or failed.
+        SysrootError: torch's DLLs cannot be had.
+    """
+    options = options or RunOptions()
+    if not directory.exists():
+        raise LoadError(
+            f"there is no {directory}", next_step="Name the folder that aotwin build printed."
+        )
+    if sys.platform == "win32":
+        return _run_natively(directory, inputs, options, torch, sdk)
+    return _run_with_wine(directory, inputs, options, torch, sdk, target)
+
+
+def run_arguments(
+    model: str, inputs: Sequence[str], output: str | None, torch: str, options: RunOptions
+) -> list[str]:
+    """aotwin-run's arguments, paths spelled for Windows."""
+    return [
+        model,
+        *(word for each in inputs for word in ("--input", each)),
+        *(("--output", output) if output is not None else ()),
+        *("--torch", torch),
+        *("--repeat", str(options.repeat)),
+        *("--threads", str(options.threads)),
+        *(("--describe",) if options.describe else ()),
+        *(("--json",) if options.json else ()),
+    ]
+
+
+def _run_natively(
+    directory: Path,
+    inputs: Sequence[Path],
+    options: RunOptions,
+    torch: Path | None,
+    sdk: Path | None,
+) -> RunReport:
+    program = _program_of_sdk(sdk or directory / "sdk")
+    arguments = run_arguments(
+        str(directory.absolute()),
+        [str(path.absolute()) for path in inputs],
+        str(options.output.absolute()) if options.output else None,
+        str((torch or _installed_torch()).absolute()),
+        options,
+    )
+    done = subprocess.run(
+        [str(program), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    return RunReport(done.returncode, done.stdout, done.stderr)
+
+
+def _program_of_sdk(sdk: Path) -> Path:
+    program = sdk / "bin" / "aotwin-run.exe"
+    if not program.is_file():
+        raise LoadError(
+            "aotwin-run.exe is not there",
+            cause=f"{program} does not exist",
+            next_step="Name an SDK's folder with --sdk; aotwin build --sdk DIR writes one on Linux.",
+        )
+    return program
+
+
+def _installed_torch() -> Path:
+    import importlib.util
+
+    spec = importlib.util.find_spec("torch")
+    if spec is None or not spec.submodule_search_locations:
+        raise LoadError(
+            "torch's DLLs are not there",
+            cause="torch is not installed in this Python, and --torch names no folder",
+            next_step="Install torch, or name the folder of torch_cpu.dll with --torch.",
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / "lib"
+
+
+def _run_with_wine(
+    directory: Path,
+    inputs: Sequence[Path],
+    options: RunOptions,
+    torch: Path | None,
+    sdk: Path | None,
+    target: str,
+) -> RunReport:
+    from aotwin.adapters.wine import linux_path, ready_wine, run_windows_program, windows_path
+    from aotwin.adapters.zig import find_zig
+    from aotwin.stages.sdk import build_run_program
+    from aotwin.toolchain import load_toolchain
+
+    toolchain = load_toolchain(target)
+    wine = ready_wine()
+    program = _program_of_sdk(sdk) if sdk else build_run_program(toolchain, find_zig())
+    arguments = run_arguments(
+        windows_path(directory),
+        [windows_path(path) for path in inputs],
+        windows_path(options.output) if options.output else None,
+        windows_path(torch or torch_folder(toolchain)),
+        options,
+    )
+    done = run_windows_program(wine, program, arguments)
+    text = done.stdout
+    if options.json and done.returncode == 0:
+        text = json.dumps(_with_linux_paths(json.loads(text)), ensure_ascii=False) + "\n"
+    else:
+        text = _WINDOWS_PATH.sub(lambda found: linux_path(found[0]), text)
+    return RunReport(done.returncode, text, done.stderr)
+
+
+def _with_linux_paths(value: Any) -> Any:
+    from aotwin.adapters.wine import linux_path
+
+    if isinstance(value, dict):
+        return {key: _with_linux_paths(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_linux_paths(each) for each in value]
+    return linux_path(value) if isinstance(value, str) else value
+
+
+def torch_folder(toolchain: Toolchain) -> Path:
+    """The sysroot's torch DLLs with the VC++ run time beside them, in the user cache.
+
+    Raises:
+        SysrootError: a wheel cannot be had, or is not the pinned one.
+    """
+    from aotwin.adapters.zig import find_zig
+    from aotwin.stages.sysroot import prepare_sysroot
+
+    pin = toolchain.sysroot(toolchain.newest_torch)
+    sysroot = prepare_sysroot(
+        toolchain, pin, find_zig(), remark=lambda text: print(f"· {text}", file=sys.stderr)
+    )
+    return _with_vc_runtime(sysroot)
+
+
+def _with_vc_runtime(sysroot: Sysroot) -> Path:
+    import tempfile
+    import zipfile
+
+    from aotwin.adapters.cache import build_once, cache_dir
+    from aotwin.adapters.index import fetch, offline_folder
+    from aotwin.toolchain import vc_runtime
+
+    runtime = vc_runtime()
+
+    def build(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix=".wheels-", dir=folder.parent) as downloads:
+            wheel = fetch(runtime.wheel, Path(downloads), local=offline_folder())
+            with zipfile.ZipFile(wheel) as archive:
+                for name in runtime.names:
+                    (folder / name).write_bytes(archive.read(f"{runtime.folder}/{name}"))
+        for dll in sysroot.lib_dir.glob("*.dll"):
+            # 300 MB: a second name, not a second copy; both lie in the user cache.
+            os.link(dll, folder / dll.name)
+
+    name = f"{sysroot.directory.name}-{runtime.wheel.sha256[:12]}"
+    return build_once(cache_dir() / "runtime" / name, build)

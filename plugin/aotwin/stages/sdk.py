@@ -1,0 +1,216 @@
+"""Stage sdk: what C and C++ programs are built with, and the program aotwin-run.
+
+    include/    aotwin.h, aotwin.hpp
+    bin/        aotwin.dll, aotwin-run.exe: the programs' folder on Windows needs the first
+    lib/        import libraries for MSVC (.lib) and for MinGW and zig (.dll.a), of aotwin.dll and of
+                the models; cmake/aotwin/, pkgconfig/
+    share/      examples, the CMake toolchain file
+
+aotwin.dll is the same for all models, and is built once per machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from aotwin.adapters.cache import build_once, cache_dir
+from aotwin.adapters.files import replacing, storage_errors
+from aotwin.adapters.index import file_sha256
+from aotwin.adapters.pe_exports import exported_names
+from aotwin.adapters.zig import Zig
+from aotwin.errors import ConfigurationError, LoadError
+from aotwin.manifest import MANIFEST_NAME
+from aotwin.manifest_reader import MAX_MANIFEST_NBYTES, ManifestError, parse_manifest
+from aotwin.stages.link import definition_file, runtime_flags
+from aotwin.stages.sysroot import import_library_command
+from aotwin.toolchain import Toolchain, toolchain_path
+from aotwin.version import __version__
+
+LIBRARY = "aotwin.dll"
+RUN_PROGRAM = "aotwin-run.exe"
+#: folder of toolchains/ -> files of it, where they go in the SDK
+_FILES = {
+    "sdk/include/aotwin.h": "include/aotwin.h",
+    "sdk/include/aotwin.hpp": "include/aotwin.hpp",
+    "sdk/cmake/aotwin-config.cmake": "lib/cmake/aotwin/aotwin-config.cmake",
+    "sdk/cmake/aotwin-config-version.cmake": "lib/cmake/aotwin/aotwin-config-version.cmake",
+    "sdk/pkgconfig/aotwin.pc": "lib/pkgconfig/aotwin.pc",
+    "sdk/examples/CMakeLists.txt": "share/aotwin/examples/CMakeLists.txt",
+    "sdk/examples/example.c": "share/aotwin/examples/example.c",
+    "sdk/examples/example.cpp": "share/aotwin/examples/example.cpp",
+}
+_VERSION = b"@AOTWIN_VERSION@"
+#: our own sources are free of undefined behaviour by care, not by traps; -Werror keeps them so
+_WARNINGS = ("-Wall", "-Wextra", "-Werror", "-fno-sanitize=undefined", "-DNOMINMAX")
+
+
+def write_sdk(model_directory: Path, output_dir: Path, *, toolchain: Toolchain, zig: Zig) -> Path:
+    """Write the SDK, with import libraries of one model's DLL, into a folder.
+
+    A folder that holds the SDK of another model already then serves both.
+
+    Args:
+        model_directory: a built model's folder.
+        output_dir: the SDK's folder; files that are not its own stay as they are.
+
+    Returns:
+        `output_dir`.
+
+    Raises:
+        LoadError: the folder holds no built model, or its DLL is not the one that was built.
+        ConfigurationError: the model's name is that of the SDK's own library.
+        ToolError: zig failed.
+    """
+    dll = default_dll(model_directory)
+    if dll.name == LIBRARY:
+        raise ConfigurationError(
+            f"{model_directory} holds a model named aotwin, as the SDK's own library is",
+            next_step="Build it under another name.",
+        )
+    programs = sdk_programs(toolchain, zig)
+    for source, place in _FILES.items():
+        content = toolchain_path(source).read_bytes()
+        _write(output_dir / place, content.replace(_VERSION, __version__.encode()))
+    for path in sorted(programs.glob("*/*")):
+        _write(output_dir / path.relative_to(programs), path.read_bytes())
+    library = model_import_library(dll, toolchain, zig)
+    _write(output_dir / "lib" / f"{dll.stem}.lib", library)
+    _write(output_dir / "lib" / f"{dll.stem}.dll.a", library)
+    target = f'aotwin_add_model("{dll.stem}")\n'
+    _write(output_dir / f"lib/cmake/aotwin/models/{dll.stem}.cmake", target.encode())
+    return output_dir
+
+
+def default_dll(model_directory: Path) -> Path:
+    """The first DLL of a built model, its bytes compared with the seal.
+
+    Raises:
+        LoadError: the folder holds no built model, or its DLL is not the one that was built.
+    """
+    path = model_directory / MANIFEST_NAME
+    try:
+        with path.open("rb") as file:
+            manifest = parse_manifest(file.read(MAX_MANIFEST_NBYTES))
+        listed = manifest.dlls[0]
+        dll = model_directory / listed.file
+        found = file_sha256(dll)
+    except (OSError, ManifestError) as error:
+        raise LoadError(
+            f"{model_directory} holds no built model",
+            cause=str(error),
+            next_step="Name the folder that aotwin build printed.",
+        ) from error
+    if found != listed.sha256:
+        raise LoadError(
+            f"{dll} is not the DLL that was built",
+            cause=f"expected sha256 {listed.sha256}, found {found}",
+            next_step="Build the model again.",
+        )
+    return dll
+
+
+def build_run_program(toolchain: Toolchain, zig: Zig) -> Path:
+    """The Windows program aotwin-run in the user cache, aotwin.dll beside it.
+
+    Raises:
+        ToolError: zig failed.
+    """
+    return sdk_programs(toolchain, zig) / "bin" / RUN_PROGRAM
+
+
+def sdk_programs(toolchain: Toolchain, zig: Zig) -> Path:
+    """aotwin.dll, its import libraries and aotwin-run.exe in the user cache: bin/ and lib/.
+
+    Raises:
+        ToolError: zig failed.
+    """
+
+    def build(folder: Path) -> None:
+        for name in ("bin", "lib"):
+            (folder / name).mkdir()
+        zig.run(library_command(toolchain), cwd=folder / "bin", doing=f"building {LIBRARY}")
+        # What the linker leaves beside the DLL is named and laid out by its own rules.
+        for path in (folder / "bin").iterdir():
+            if path.name != LIBRARY:
+                path.unlink()
+        library = model_import_library(folder / "bin" / LIBRARY, toolchain, zig)
+        (folder / "lib" / "aotwin.lib").write_bytes(library)
+        (folder / "lib" / "libaotwin.dll.a").write_bytes(library)
+        zig.run(
+            run_program_command(toolchain, folder / "lib" / "aotwin.lib"),
+            cwd=folder / "bin",
+            doing=f"building {RUN_PROGRAM}",
+        )
+
+    return build_once(cache_dir() / "runtime" / f"sdk-{_programs_key(toolchain, zig)}", build)
+
+
+def library_command(toolchain: Toolchain) -> list[str]:
+    """The `zig c++` call that builds aotwin.dll; its C++ run time is the models' own build."""
+    return [
+        *runtime_flags(toolchain),
+        "-std=c++20",
+        *_WARNINGS,
+        *_includes(),
+        str(toolchain_path("sdk/src/aotwin.cpp")),
+        "-o",
+        LIBRARY,
+    ]
+
+
+def run_program_command(toolchain: Toolchain, import_library: Path) -> list[str]:
+    """The `zig c++` call that builds aotwin-run.exe."""
+    flags = [flag for flag in runtime_flags(toolchain) if flag != "-shared"]
+    return [
+        *flags,
+        "-municode",
+        "-std=c++17",
+        *_WARNINGS,
+        *_includes(),
+        str(toolchain_path("run/aotwin_run.cpp")),
+        str(import_library),
+        "-o",
+        RUN_PROGRAM,
+    ]
+
+
+def model_import_library(dll: Path, toolchain: Toolchain, zig: Zig) -> bytes:
+    """An import library of all that a DLL exports: MSVC, MinGW and zig read the same format.
+
+    Args:
+        dll: a DLL that was built here, or whose seal was compared.
+
+    Raises:
+        ToolError: zig failed.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="aotwin-") as folder:
+        definition = Path(folder, "library.def")
+        definition.write_text(definition_file(dll.name, exported_names(dll)), encoding="utf-8")
+        zig.run(
+            import_library_command(definition.name, "library.lib", toolchain.triple),
+            cwd=Path(folder),
+            doing=f"making the import library of {dll.name}",
+        )
+        return Path(folder, "library.lib").read_bytes()
+
+
+def _includes() -> list[str]:
+    return [f"-I{toolchain_path(name)}" for name in ("sdk/include", "sdk/src", "runtime")]
+
+
+def _programs_key(toolchain: Toolchain, zig: Zig) -> str:
+    digest = hashlib.sha256("\0".join([zig.version, *runtime_flags(toolchain)]).encode())
+    folders = ("sdk/include", "sdk/src", "run", "runtime")
+    for path in (path for name in folders for path in sorted(toolchain_path(name).iterdir())):
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _write(path: Path, content: bytes) -> None:
+    with storage_errors(path), replacing(path) as file:
+        file.write(content)

@@ -1,0 +1,186 @@
+"""`python -m build` of small projects, as a user runs it: real torch, real zig, real sysroot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from installer.sources import WheelFile
+
+from aotwin import pipeline
+from aotwin.adapters.zig import find_zig
+
+LinkedCache = Callable[..., Path]
+
+REPO = Path(__file__).resolve().parents[2]
+PACKAGES = REPO / "tests" / "packages"
+WHEEL = "demo-1.0-py3-none-win_amd64.whl"
+SDIST = "demo-1.0.tar.gz"
+#: what the pipeline says before the one cold wait of a machine
+COLD = "once for this machine"
+
+pytestmark = pytest.mark.zig
+
+
+def build(
+    project: Path,
+    *arguments: str,
+    cache: Path | None = None,
+    path: Sequence[Path] = (),
+    environ: Mapping[str, str] | None = None,
+    umask: int = 0o022,
+) -> str:
+    """Run `python -m build` for the target; returns what it says on stderr.
+
+    Args:
+        cache: `AOTWIN_CACHE_DIR`.
+        path: folders for the front of the import path.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AOTWIN_") and name != "SOURCE_DATE_EPOCH"
+    }
+    environment |= environ or {}
+    if cache is not None:
+        environment["AOTWIN_CACHE_DIR"] = str(cache)
+    if "--no-isolation" in arguments:
+        folders = [*map(str, path), str(REPO / "plugin"), os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+    result = subprocess.run(
+        [sys.executable, "-m", "build", *arguments, "--config-setting", "target=windows"],
+        cwd=project,
+        env=environment,
+        umask=umask,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stderr
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+NOT_ISOLATED = ("--no-isolation", "--skip-dependency-check")
+
+
+@pytest.fixture(scope="module")
+def program_project(warm_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """tests/packages/one-program, built into its dist/ with a cache of its own."""
+    folder = tmp_path_factory.mktemp("first")
+    project = folder / "one-program"
+    shutil.copytree(PACKAGES / "one-program", project)
+    cache = folder / "cache"
+    cache.mkdir()
+    for kind in ("sysroots", "zig"):
+        (cache / kind).symlink_to(warm_cache / kind)
+    build(project, *NOT_ISOLATED, cache=cache)
+    return project
+
+
+@pytest.mark.torch
+def test_a_program_becomes_an_sdist_and_a_wheel_made_from_it(program_project: Path) -> None:
+    dist = program_project / "dist"
+    assert {path.name for path in dist.iterdir()} == {WHEEL, SDIST}
+    with tarfile.open(dist / SDIST) as sdist:
+        assert "demo-1.0/layers/classifier.py" in sdist.getnames()
+    archive = zipfile.ZipFile(dist / WHEEL)
+    home = "demo/classifier"
+    names = {name for name in archive.namelist() if name.startswith(f"{home}/")}
+    assert {
+        f"{home}/{name}"
+        for name in (
+            "__init__.py",
+            "aotwin.json",
+            "classifier.dll",
+            "classifier_metadata.json",
+            "classifier_weights.blob",
+        )
+    } <= names
+    manifest = json.loads(archive.read(f"{home}/aotwin.json"))
+    sealed = manifest["dlls"][0]["sha256"]
+    assert hashlib.sha256(archive.read(f"{home}/classifier.dll")).hexdigest() == sealed
+
+
+@pytest.mark.torch
+def test_the_wheel_passes_the_check_and_that_of_others(program_project: Path) -> None:
+    wheel = program_project / "dist" / WHEEL
+    report = pipeline.check(wheel)
+    assert report, report.to_text()
+    checker = [sys.executable, "-m", "check_wheel_contents", "--no-config", str(wheel)]
+    others = subprocess.run(checker, check=False, capture_output=True, text=True)
+    assert others.returncode == 0, others.stdout
+    with WheelFile.open(wheel) as source:
+        source.validate_record()
+
+
+@pytest.mark.torch
+def test_another_folder_umask_and_cache_give_the_same_bytes(
+    program_project: Path, linked_cache: LinkedCache, tmp_path: Path
+) -> None:
+    project = tmp_path / "another földer" / "one-program"
+    shutil.copytree(PACKAGES / "one-program", project)
+    cache = linked_cache("another cache")
+    build(project, *NOT_ISOLATED, cache=cache, umask=0o077, environ={"PYTHONHASHSEED": "7"})
+    assert list((cache / "objects").iterdir()), "the object was compiled again"
+    assert digests(project / "dist") == digests(program_project / "dist")
+
+
+@pytest.mark.torch
+def test_a_ready_wrapper_is_built_where_torch_cannot_be_imported(
+    ready_project: Path, tmp_path: Path, warm_cache: Path
+) -> None:
+    stub = tmp_path / "without-torch" / "torch"
+    stub.mkdir(parents=True)
+    (stub / "__init__.py").write_text('raise ImportError("there is no torch here")\n')
+    build(ready_project, "--wheel", *NOT_ISOLATED, path=[stub.parent])
+    archive = zipfile.ZipFile(ready_project / "dist" / WHEEL)
+    assert archive.getinfo("demo/classifier/classifier_weights.blob").file_size > 4 << 20
+    assert "demo/classifier/classifier.dll" in archive.namelist()
+
+
+@pytest.mark.torch
+def test_isolated_builds_share_one_warm_zig(
+    ready_project: Path, checkout_wheel: Path, linked_cache: LinkedCache, tmp_path: Path
+) -> None:
+    """Each isolated build has zig at a new path, and builds libc++ no second time."""
+    cache = linked_cache("cache")
+    constraint = tmp_path / "constraint.txt"
+    constraint.write_text(f"aotwin @ {checkout_wheel.as_uri()}\n")
+    zig = find_zig()
+    before = _runtimes(zig.cache_dir), _entries(cache / "zig")
+    markers = {path: path.stat().st_mtime_ns for path in zig.lib_dir.parent.glob("warm-*")}
+    assert markers
+    results = []
+    for _ in range(2):
+        said = build(
+            ready_project, "--wheel", cache=cache, environ={"PIP_CONSTRAINT": str(constraint)}
+        )
+        assert COLD not in said
+        assert "link classifier.dll" in said
+        results.append(digests(ready_project / "dist"))
+    assert (_runtimes(zig.cache_dir), _entries(cache / "zig")) == before
+    assert markers == {path: path.stat().st_mtime_ns for path in markers}
+    assert results[0] == results[1]
+
+
+def _runtimes(zig_cache: Path) -> list[Path]:
+    """Every libc++ that zig has built on this machine."""
+    return sorted(zig_cache.glob("o/*/c++.lib"))
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())

@@ -1,0 +1,1 @@
+"""A package whose model lives in `demo.classifier`."""
