@@ -50,22 +50,25 @@ class Run:
 
 def parse(text: str) -> Run:
     """Read what main_voxtral.exe prints."""
-    latencies: dict[str, dict[str, float]] = {"Load latency (ms)": {}, "Run latency (ms)": {}}
+    load: dict[str, float] = {}
+    run: dict[str, float] = {}
+    sections = {"Load latency (ms)": load, "Run latency (ms)": run}
     outputs: dict[str, tuple[str, str, int]] = {}
     weights: dict[str, tuple[int, int]] = {}
-    section, name = "", ""
+    section: dict[str, float] | None = None
+    name = ""
     lines = text.splitlines()
     for line in lines:
-        if line in latencies:
-            section = line
+        if line in sections:
+            section = sections[line]
         elif found := _WEIGHTS.fullmatch(line):
             weights[found[1]] = (int(found[2]), int(found[3]))
         elif found := _OUTPUT.fullmatch(line):
             outputs[name] = (found[1], found[2], int(found[3]))
-        elif section and (found := _LATENCY.fullmatch(line)):
+        elif section is not None and (found := _LATENCY.fullmatch(line)):
             name = found[1]
-            latencies[section][name] = float(found[2])
-    return Run(*latencies.values(), outputs, weights, lines[-1].strip())
+            section[name] = float(found[2])
+    return Run(load, run, outputs, weights, lines[-1].strip())
 
 
 def main() -> int:

@@ -61,23 +61,50 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument("--target", default="windows")
     build.add_argument("--cpu", action="append", help="CPU level, repeated for several")
     build.add_argument("--check", choices=("static", "wine"), default="static")
+    build.add_argument(
+        "--format",
+        choices=("folder", "pt2"),
+        default="folder",
+        help="a folder for any host, or an archive for torch's own Windows loader",
+    )
     build.add_argument("--sdk", type=Path, metavar="DIR", help="write the SDK for C and C++ here")
     build.add_argument("--quiet", action="store_true", help="print nothing but the result")
     build.set_defaults(command=_build)
 
 
 def _build(options: argparse.Namespace) -> int:
-    from aotwin.pipeline import build_model
+    from aotwin.pipeline import build_model, build_pt2
     from aotwin.toolchain import load_toolchain
 
     toolchain = load_toolchain(options.target)
+    name = options.name or default_name(options.source)
+    cpus = tuple(options.cpu or (toolchain.default_cpu,))
+    progress = Progress(quiet=options.quiet)
+    if options.format == "pt2":
+        if len(cpus) > 1 or options.sdk is not None:
+            raise UsageError(
+                "--format pt2 takes one --cpu and no --sdk",
+                cause="an archive for torch's loader holds one DLL and nothing else",
+                next_step="Build a folder, or one archive for each cpu.",
+            )
+        path = build_pt2(
+            options.source,
+            options.output,
+            name=name,
+            target=toolchain.name,
+            cpu=cpus[0],
+            progress=progress,
+            check=options.check,
+        )
+        print(path)
+        return 0
     built = build_model(
         options.source,
         options.output,
-        name=options.name or default_name(options.source),
+        name=name,
         target=toolchain.name,
-        cpu=tuple(options.cpu or (toolchain.default_cpu,)),
-        progress=Progress(quiet=options.quiet),
+        cpu=cpus,
+        progress=progress,
         check=options.check,
     )
     if options.sdk is not None:
@@ -139,7 +166,9 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="write results as .npy here")
     run.add_argument("--repeat", type=_positive, default=1, metavar="N", help="calls a thread")
     run.add_argument("--threads", type=_positive, default=1, metavar="N", help="at the same time")
-    run.add_argument("--describe", action="store_true", help="print inputs and outputs, run nothing")
+    run.add_argument(
+        "--describe", action="store_true", help="print inputs and outputs, run nothing"
+    )
     run.add_argument("--json", action="store_true", help="print one JSON object")
     run.add_argument("--torch", type=Path, metavar="DIR", help="the folder of torch_cpu.dll")
     run.add_argument("--sdk", type=Path, metavar="DIR", help="an SDK with aotwin-run.exe")

@@ -20,8 +20,9 @@ from aotwin.toolchain import Toolchain, load_toolchain
 _COMMANDS = {"cc": "cc", "c++": "c++", "ar": "ar", "ranlib": "ranlib", "rc": "rc"}
 #: Before the user's own flags, which win. The CPU level is the lowest: a host program must start
 #: before it can say what the machine lacks. With an optimisation level and -s, zig links the C++
-#: run time that it has built for models already; others cost 2 to 4 minutes, once.
-_FLAGS = ("-mcpu=x86_64", "-O2")
+#: run time that it has built for models already, which for C is the case where libc++ is named (and
+#: not used); others cost 2 to 4 minutes, once.
+_FLAGS = {"cc": ("-mcpu=x86_64", "-O2", "-lc++"), "c++": ("-mcpu=x86_64", "-O2")}
 _STRIP = 'case " $* " in *" -g"*) ;; *) set -- -s "$@" ;; esac\n'
 
 
@@ -52,8 +53,8 @@ def _script(name: str, toolchain: Toolchain, zig: Zig) -> str:
     exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in zig.env.items())
     command = [str(zig.executable), _COMMANDS[name]]
     strip = ""
-    if name in ("cc", "c++"):
-        command += ["-target", toolchain.triple, *_FLAGS]
+    if name in _FLAGS:
+        command += ["-target", toolchain.triple, *_FLAGS[name]]
         strip = _STRIP
     return f'#!/bin/sh\n{exports}{strip}exec {shlex.join(command)} "$@"\n'
 

@@ -21,9 +21,10 @@ from aotwin.model_source import Generator, open_source
 from aotwin.progress import Progress
 from aotwin.stages.compile import compile_flags, compile_wrapper, definitions_for
 from aotwin.stages.components import linked_components
-from aotwin.stages.gate import require_sound
+from aotwin.stages.gate import require_loadable, require_sound
 from aotwin.stages.link import link_model, runtime_flags
 from aotwin.stages.pack import PackedFile, PackedModel, check_pure, pack_wheel
+from aotwin.stages.pt2 import write_pt2
 from aotwin.stages.sbom import ModelContents, render_sbom
 from aotwin.stages.sysroot import Sysroot, installed_sysroot, prepare_sysroot
 from aotwin.stages.weights import write_blob
@@ -119,6 +120,44 @@ def build_model(
         blob=final / job.blob.path.name,
         manifest=final / MANIFEST_NAME,
     )
+
+
+def build_pt2(
+    source: ExportedProgram | str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    *,
+    name: str,
+    target: str = "windows-x86_64",
+    cpu: str = "x86-64-v3",
+    inductor: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    check: str = "static",
+) -> Path:
+    """Build one model into a `.pt2` for torch's own Windows loader.
+
+    Args:
+        output_dir: where `<last part of name>.pt2` goes; a file of that name is replaced.
+        cpu: one CPU level.
+
+    The other arguments, and errors, are those of `build_model`.
+
+    Returns:
+        The archive.
+    """
+    path = Path(output_dir).absolute() / f"{name.rpartition('.')[2]}.pt2"
+    with working_folder(path.parent) as folder:
+        built = build_model(
+            source,
+            folder,
+            name=name,
+            target=target,
+            cpu=(cpu,),
+            inductor=inductor,
+            progress=progress,
+            check=check,
+        )
+        write_pt2(built.directory, path)
+    return path
 
 
 def build_wheel(
@@ -341,7 +380,21 @@ def _finish(job: _Job, session: _Session) -> list[SealedDll]:
         },
     )
     _write(job.directory / MANIFEST_NAME, manifest)
+    if session.check == "wine":
+        _open_under_wine(job, dlls, session)
     return dlls
+
+
+def _open_under_wine(job: _Job, dlls: Sequence[SealedDll], session: _Session) -> None:
+    if any(wrapper.extern_nodes is not None for wrapper in job.wrappers.values()):
+        session.progress.warn(
+            f"{job.spec.name} was not opened under Wine: it has operators that only torch's own "
+            "runner can call"
+        )
+        return
+    for dll in dlls:
+        with session.progress.stage(f"open {dll.path.name} under Wine"):
+            require_loadable(dll, session.toolchain)
 
 
 def _write_companions(directory: Path, stem: str, wrapper: Wrapper) -> dict[str, str]:

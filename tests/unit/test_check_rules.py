@@ -175,7 +175,20 @@ BROKEN: list[tuple[str, str, Callable[[], PeImage]]] = [
             "TLS", "Q", IMAGE_BASE + image.rva[".rdata"], offset=16
         ),
     ),
-    ("PE-TLS", "data-outside", lambda: build_image(EXPORTS).poke("TLS", "QQ", 0x10, 0x20)),
+    ("PE-TLS", "zero-fill", lambda: build_image(EXPORTS).poke("TLS", "I", 1 << 30, offset=32)),
+    ("PE-TLS", "flags", lambda: build_image(EXPORTS).poke("TLS", "I", 1, offset=36)),
+    (
+        "PE-RELOCATION",
+        "code-as-address",
+        lambda: (image := build_image(EXPORTS)).poke(
+            "relocations", "IIH", image.rva[".text"], 16, 0xA000
+        ),
+    ),
+    (
+        "PE-TLS",
+        "data-outside",
+        lambda: build_image(EXPORTS).poke("TLS", "QQ", IMAGE_BASE + 0x10, IMAGE_BASE + 0x20),
+    ),
     (
         "PE-TLS",
         "data-as-callback",

@@ -11,6 +11,7 @@ from windows_on_wine import WindowsPython, ensure
 
 if TYPE_CHECKING:
     from model_dlls import ModelDll
+    from sdk_build import Sdk
     from weights_host import WeightsHost
 
 # What imports torch is imported by the fixture that needs it.
@@ -54,3 +55,10 @@ def paths_host(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from model_dlls import build_host
 
     return build_host("paths_host.cpp", tmp_path_factory.mktemp("hosts"))
+
+
+@pytest.fixture(scope="session")
+def sdk(windows: WindowsPython, tmp_path_factory: pytest.TempPathFactory) -> Sdk:
+    from sdk_build import build_sdk
+
+    return build_sdk(windows, tmp_path_factory.mktemp("sdk"))

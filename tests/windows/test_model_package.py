@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from aotwin.stages.pt2 import write_pt2
 from windows_on_wine import WindowsPython
 
 REPO = Path(__file__).resolve().parents[2]
@@ -56,8 +57,9 @@ result["dll of levels"] = levels.dll.name
 result["supports v4"] = torch.cpu._is_avx512_supported()
 result["repr"] = repr(nested)
 result["same object"] = forms.nested.model is nested
-noncontiguous = export_forms.square().t()
-result["a transposed input"] = (bare(noncontiguous) - torch.softmax(noncontiguous, -1)).abs().max().item()
+transposed = export_forms.square().t()
+difference = bare(transposed) - torch.softmax(transposed, -1)
+result["a transposed input"] = difference.abs().max().item()
 print(json.dumps(result))
 """
 
@@ -171,3 +173,27 @@ def flat(value: Any) -> list[float]:
     if isinstance(value, list):
         return [number for each in value for number in flat(each)]
     return [value]
+
+
+PT2 = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import torch
+import export_forms
+model = torch._inductor.aoti_load_package(sys.argv[2])
+determinant, values = model(export_forms.square())
+print(json.dumps({"determinant": determinant.tolist(), "singular values": values.tolist()}))
+"""
+
+
+def test_the_same_model_as_pt2_runs_in_torchs_own_loader(
+    wheel: Path, windows: WindowsPython, tmp_path: Path, expected: dict[str, Any]
+) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    archive_path = tmp_path / "fallback.pt2"
+    write_pt2(tmp_path / "forms" / "fallback", archive_path)
+    done = windows.python(["-c", PT2, windows.path(PROJECT), windows.path(archive_path)])
+    answers = json.loads(done.stdout.splitlines()[-1])
+    for name, value in answers.items():
+        assert flat(value) == pytest.approx(flat(expected[name]), rel=1e-4, abs=1e-5)

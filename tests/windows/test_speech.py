@@ -20,7 +20,7 @@ from aotwin.adapters.zig import find_zig
 from windows_on_wine import WindowsPython
 from windows_on_wine.environment import Argument
 
-pytestmark = [pytest.mark.torch, pytest.mark.zig]
+pytestmark = [pytest.mark.torch, pytest.mark.zig, pytest.mark.long]
 
 REPO = Path(__file__).resolve().parents[2]
 EXAMPLE = REPO / "examples" / "speech"

@@ -108,6 +108,6 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def _free(folder: Path) -> str:
     try:
-        return f"{shutil.disk_usage(folder).free:,} bytes are free in {folder}"
+        return f"{shutil.disk_usage(folder).free:,} bytes are free in {folder} without it"
     except OSError:
         return f"{folder} cannot be asked for its free space"

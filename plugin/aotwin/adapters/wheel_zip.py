@@ -11,17 +11,19 @@ import csv
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from aotwin.adapters.files import replacing, storage_errors
+from aotwin.adapters.hashed_stream import write_hashed
 from aotwin.errors import CheckError, StorageError
 from aotwin.portable_names import first_clash, path_problem
 from aotwin.reproducible import zip_date_time
 
-_CHUNK = 1 << 20
+#: bytes read at a time
+_CHUNK = 4 << 20
 #: ZipInfo.create_system of Unix: the high half of external_attr is a st_mode
 _UNIX = 3
 _REGULAR_FILE = 0o100000
@@ -138,14 +140,8 @@ def write_archive(path: Path, members: Sequence[Member], *, epoch: int) -> None:
 def _write(archive: zipfile.ZipFile, member: Member, epoch: int) -> tuple[str, str, str]:
     """Stream one member into the archive; returns its row in RECORD."""
     digest = hashlib.sha256()
-    nbytes = 0
     with member.open() as source, archive.open(_zip_info(member, epoch), "w") as sink:
-        while chunk := source.read(_CHUNK):
-            nbytes += len(chunk)
-            if nbytes > member.nbytes:
-                break
-            digest.update(chunk)
-            sink.write(chunk)
+        nbytes = write_hashed(_chunks(source, member.nbytes), sink.write, digest)
     if nbytes != member.nbytes:
         raise StorageError(
             f"{member.name} changed while it was packed",
@@ -154,6 +150,14 @@ def _write(archive: zipfile.ZipFile, member: Member, epoch: int) -> tuple[str, s
         )
     encoded = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
     return member.name, f"sha256={encoded}", str(nbytes)
+
+
+def _chunks(source: IO[bytes], nbytes: int) -> Iterator[bytes]:
+    """What is in a file, but never more than one byte past what it should have."""
+    left = nbytes + 1
+    while left and (chunk := source.read(min(_CHUNK, left))):
+        left -= len(chunk)
+        yield chunk
 
 
 def _zip_info(member: Member, epoch: int) -> zipfile.ZipInfo:

@@ -79,7 +79,7 @@ def _make_prefix(wine: Wine, server: Path) -> None:
             raise ToolError(
                 "Wine cannot set up its Windows folder",
                 cause=f"wine {command[0]} failed with exit code {done}",
-                next_step="Run it by hand to see why: WINEPREFIX=/tmp/prefix wine wineboot --init",
+                next_step="Run WINEPREFIX=/tmp/prefix wine wineboot --init by hand to see why.",
             )
     # The registry is on disk only when the server has ended.
     _quietly([str(server), "-w"], environment)
@@ -157,4 +157,8 @@ def run_windows_program(
             check=False,
         )
     except OSError as error:
-        raise ToolError(f"{wine.loader} cannot be started", cause=str(error)) from error
+        raise ToolError(
+            f"{wine.loader} cannot be started",
+            cause=str(error),
+            next_step="Reinstall the package wine of your distribution.",
+        ) from error

@@ -14,17 +14,20 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aotwin.adapters.cache import build_once, cache_dir
 from aotwin.adapters.files import storage_errors
 from aotwin.adapters.process import run, start
-from aotwin.errors import ToolError
+from aotwin.errors import AotwinError, StorageError, ToolError
 
 #: versions that the tests run with; the same range stands in pyproject.toml
 TESTED = "0.17.1 to 0.17.x"
+#: free bytes of a disk below which a linker that died is believed to have lacked room: several
+#: times what a model's DLL takes
+_TIGHT_NBYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -55,15 +58,12 @@ class Zig:
 
         Raises:
             ToolError: zig failed; the cause is the compiler's own first error.
+            StorageError: it failed for want of room on a disk.
         """
         result = run([str(self.executable), *arguments], tool="zig", env=self.env, cwd=cwd)
         if result.returncode != 0:
-            raise ToolError(
-                f"zig failed while {doing}",
-                cause=first_error(result.stderr) or f"exit code {result.returncode}",
-                next_step="If the generated code is at fault, please report it with the wrapper; "
-                "AOTWIN_KEEP_SOURCES=<folder> keeps the sources.",
-            )
+            free = {folder: shutil.disk_usage(folder).free for folder in (cwd, self.lib_dir)}
+            raise failure(result.returncode, result.stderr, doing=doing, free=free)
 
 
 def find_zig() -> Zig:
@@ -94,6 +94,34 @@ def find_zig() -> Zig:
         root / f"{version}-{_lib_key(package)}", lambda folder: _copy_lib(package / "lib", folder)
     )
     return Zig(executable, version, lib_dir / "lib", root / "cache")
+
+
+def failure(code: int, output: str, *, doing: str, free: Mapping[Path, int]) -> AotwinError:
+    """The error for a call of zig that failed.
+
+    Args:
+        code: exit code, negative for a signal.
+        output: what zig wrote to stderr. Its linker writes through a memory map, and where the
+            disk is full it dies of a signal without a word.
+        doing: what the call did.
+        free: free bytes of the folders that zig writes to.
+    """
+    folder, nbytes = min(free.items(), key=lambda item: item[1])
+    silent = code < 0 and not output.strip()
+    if "NoSpaceLeft" in output or (silent and nbytes < _TIGHT_NBYTES):
+        return StorageError(
+            f"the disk is full: zig failed while {doing}",
+            cause=f"{nbytes:,} bytes are free in {folder}",
+            next_step="Make room, or choose another folder (the cache is AOTWIN_CACHE_DIR's), and "
+            "build again.",
+        )
+    ended = f"it was ended by signal {-code}" if code < 0 else f"exit code {code}"
+    return ToolError(
+        f"zig failed while {doing}",
+        cause=first_error(output) or ended,
+        next_step="If the generated code is at fault, please report it with the wrapper; "
+        "AOTWIN_KEEP_SOURCES=<folder> keeps the sources.",
+    )
 
 
 def first_error(output: str) -> str:

@@ -42,3 +42,25 @@ def _line(finding: Finding) -> str:
         f"{finding.id}: {finding.message} ({finding.where}; expected {finding.expected}, "
         f"found {finding.found})"
     )
+
+
+def require_loadable(dll: SealedDll, toolchain: Toolchain) -> None:
+    """Open a built model under Wine with the sysroot's torch: the DLL loads and takes its weights.
+
+    Args:
+        dll: in its complete folder.
+
+    Raises:
+        CheckError: it does not open; the cause is what the program on the Windows side said.
+        ToolError: Wine is missing or failed.
+    """
+    from aotwin.stages.run import RunOptions, run_model
+
+    report = run_model(dll.path, [], RunOptions(describe=True, json=True), target=toolchain.name)
+    if report.exit_code != 0:
+        lines = [line for line in report.stderr.splitlines() if line.strip()]
+        raise CheckError(
+            f"{dll.path.name} does not open under Wine",
+            cause="\n".join(lines[-5:]) or f"exit code {report.exit_code}",
+            next_step="Nothing was written. check=static leaves this check out.",
+        )

@@ -8,12 +8,12 @@ that of torch.export's PT2 archives (torch/export/pt2_archive/constants.py).
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from aotwin.adapters.wheel_zip import Member, write_archive
-from aotwin.errors import CheckError
+from aotwin.manifest import MANIFEST_NAME
 from aotwin.reproducible import source_date_epoch
-from aotwin.values import SealedDll
 
 #: what PyTorchStreamReader wants to find (kProducedFileFormatVersion of caffe2/serialize)
 _FRAME = {
@@ -26,39 +26,37 @@ _FRAME = {
 _MODEL = "model"
 
 
-def write_pt2(directory: Path, dll: SealedDll, blob: Path, path: Path) -> None:
+def write_pt2(directory: Path, path: Path) -> None:
     """Write a built model as a PT2 archive.
 
     Args:
-        directory: the built model's folder.
-        dll: the one DLL to pack: an archive has one model of each name.
-        blob: its weights; they keep their name, which the DLL knows.
-        path: the archive.
+        directory: the built model's folder. Only its first DLL goes into the archive, which has one
+            model of each name.
+        path: the archive, ending in `.pt2` as torch's loader wants it.
 
     Raises:
         CheckError: the DLL in the finished archive is not the sealed one.
         StorageError: the disk is full.
     """
-    if path.suffix != ".pt2":
-        raise CheckError(
-            f"{path.name} is no name for a PT2 archive",
-            cause="torch's loader wants a file that ends in .pt2",
-            next_step="Name it something.pt2.",
-        )
-    stem = dll.path.stem
-    root = path.stem
-    folder = f"{root}/data/aotinductor/{_MODEL}"
+    manifest = json.loads((directory / MANIFEST_NAME).read_text(encoding="utf-8"))
+    dll, blob = manifest["dlls"][0], manifest["blob"]
+    stem = Path(dll["file"]).stem
+    folder = f"{path.stem}/data/aotinductor/{_MODEL}"
     members = [
-        Member.from_bytes(f"{root}/{name}", content, stored=True)
+        Member.from_bytes(f"{path.stem}/{name}", content, stored=True)
         for name, content in _FRAME.items()
     ]
-    members.append(
-        Member.from_file(f"{folder}/{stem}.wrapper.pyd", dll.path, stored=True, sha256=dll.sha256)
-    )
-    members.append(Member.from_file(f"{folder}/{blob.name}", blob, stored=True))
+    # The blob keeps its name, which the DLL knows.
+    packed = {
+        dll["file"]: (f"{stem}.wrapper.pyd", dll["sha256"]),
+        blob["file"]: (blob["file"], blob["sha256"]),
+    }
     for ending in ("_metadata.json", ".json"):
-        companion = directory / f"{stem}{ending}"
-        if companion.is_file():
-            name = f"{folder}/{stem}.wrapper{ending}"
-            members.append(Member.from_file(name, companion, stored=True))
+        if f"{stem}{ending}" in manifest["files"]:
+            digest = manifest["files"][f"{stem}{ending}"]
+            packed[f"{stem}{ending}"] = (f"{stem}.wrapper{ending}", digest)
+    for source, (name, digest) in packed.items():
+        members.append(
+            Member.from_file(f"{folder}/{name}", directory / source, stored=True, sha256=digest)
+        )
     write_archive(path, members, epoch=source_date_epoch())

@@ -79,7 +79,9 @@ def run_model(
     options = options or RunOptions()
     if not directory.exists():
         raise LoadError(
-            f"there is no {directory}", next_step="Name the folder that aotwin build printed."
+            f"there is no {directory}",
+            cause="a built model is a folder",
+            next_step="Name the folder that aotwin build printed.",
         )
     if sys.platform == "win32":
         return _run_natively(directory, inputs, options, torch, sdk)

@@ -66,6 +66,7 @@ def write_sdk(model_directory: Path, output_dir: Path, *, toolchain: Toolchain, 
     if dll.name == LIBRARY:
         raise ConfigurationError(
             f"{model_directory} holds a model named aotwin, as the SDK's own library is",
+            cause="both would be aotwin.dll",
             next_step="Build it under another name.",
         )
     programs = sdk_programs(toolchain, zig)

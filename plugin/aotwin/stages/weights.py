@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aotwin.adapters.files import replacing
+from aotwin.adapters.hashed_stream import write_hashed
 from aotwin.errors import WrapperError
 from aotwin.values import BLOB_ALIGNMENT, BlobInfo
 from aotwin.weights_source import WeightSource
@@ -42,13 +43,9 @@ def write_blob(source: WeightSource, path: Path) -> BlobInfo:
         StorageError: the disk is full or cannot be written.
         WrapperError: the source gave another number of bytes than it announced.
     """
-    constants, whole = hashlib.sha256(), hashlib.sha256()
-    nbytes = 0
+    constants = hashlib.sha256()
     with replacing(path) as file:
-        for chunk in padded(source):
-            file.write(chunk)
-            constants.update(chunk)
-            nbytes += len(chunk)
+        nbytes = write_hashed(padded(source), file.write, constants)
         _check_length(source, nbytes)
         whole = constants.copy()
         tail = trailer(nbytes, constants.digest())

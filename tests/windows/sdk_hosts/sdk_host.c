@@ -27,7 +27,7 @@ typedef struct Call {
   int64_t at[2];
   int64_t x_sizes[2], half_sizes[2], image_sizes[4], at_sizes[1];
   aotwin_tensor inputs[INPUTS];
-  float y[BATCH * 4], again[BATCH * 4], calls[1];
+  float y[BATCH * 4], again[BATCH * 4], calls[3];
   int64_t y_sizes[2], again_sizes[2], calls_sizes[1];
   aotwin_tensor outputs[OUTPUTS];
 } Call;
@@ -54,7 +54,7 @@ static void prepare(Call* call) {
   call->x_sizes[1] = call->half_sizes[1] = 8;
   call->y_sizes[1] = call->again_sizes[1] = 4;
   call->at_sizes[0] = 2;
-  call->calls_sizes[0] = 1;
+  call->calls_sizes[0] = 3;
   call->inputs[0] = tensor(call->x, sizeof(call->x), AOTWIN_FLOAT32, 2, call->x_sizes);
   call->inputs[1] = tensor(call->half, sizeof(call->half), AOTWIN_BFLOAT16, 2, call->half_sizes);
   call->inputs[2] = tensor(call->image, sizeof(call->image), AOTWIN_FLOAT32, 4, call->image_sizes);

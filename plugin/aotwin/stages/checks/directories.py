@@ -13,6 +13,8 @@ _PAGE = 4096
 _PADDING, _DIR64 = 0, 10
 #: IMAGE_TLS_DIRECTORY64: start, end, index, callbacks (addresses), zero fill, characteristics
 _TLS = struct.Struct("<QQQQII")
+#: IMAGE_SCN_ALIGN_*, all that the characteristics of a TLS directory may hold
+_TLS_ALIGNMENT = 0x00F0_0000
 #: functions that Windows calls for each thread; models have two or three
 _MAX_CALLBACKS = 64
 #: RUNTIME_FUNCTION: begin, end, unwind information (RVAs)
@@ -54,7 +56,7 @@ def check_bounds(image: Image) -> Iterator[Violation]:
 
 
 def check_relocations(image: Image) -> Iterator[Violation]:
-    """Blocks are well formed, and each relocation patches eight bytes of a section."""
+    """Blocks are well formed, and each relocation patches an address of the image."""
     directory = image.facts.directory("relocation")
     table = image.read(directory.rva, directory.size) or b""
     position = 0
@@ -79,17 +81,28 @@ def _bad_relocations(
     image: Image, page: int, entries: tuple[int, ...], where: str
 ) -> Iterator[Violation]:
     # A block's page nearly always lies in one section, which spares a search for each entry.
-    section = image.facts.section_at(page, _PAGE + 7)
+    facts, start = image.facts, image.facts.file_offset(page, _PAGE + 7)
+    addresses = range(facts.image_base, facts.image_base + facts.image_size + 1)
     for entry in entries:
         kind, rva = entry >> 12, page + (entry & 0xFFF)
         if kind == _PADDING:
             continue
         if kind != _DIR64:
             yield Violation("a relocation is of an unknown kind", str(_DIR64), str(kind), where)
-        elif section is None and image.facts.section_at(rva, 8) is None:
+            continue
+        place = facts.file_offset(rva, 8) if start is None else start + (entry & 0xFFF)
+        if place is None:
             yield Violation(
-                "a relocation points outside of the image", "an address in a section",
+                "a relocation points outside of the image", "bytes of a section, in the file",
                 f"{rva:#x}", where,
+            )  # fmt: skip
+            continue
+        address = int.from_bytes(image.data[place : place + 8], "little")
+        if address not in addresses:
+            yield Violation(
+                "a relocation patches something that is no address",
+                f"{addresses.start:#x} to {addresses.stop - 1:#x}", f"{address:#x} at {rva:#x}",
+                where,
             )  # fmt: skip
 
 
@@ -104,7 +117,7 @@ def check_tls(image: Image) -> Iterator[Violation]:
         found = f"{directory.size} bytes at {directory.rva:#x}"
         yield Violation("the TLS directory is malformed", f"{_TLS.size} bytes", found, where)
         return
-    start, end, index, callbacks, _, _ = _TLS.unpack(raw)
+    start, end, index, callbacks, zero_fill, characteristics = _TLS.unpack(raw)
     base = image.facts.image_base
     if end < start or image.read(start - base, end - start) is None:
         found = f"{start:#x} to {end:#x}"
@@ -115,6 +128,11 @@ def check_tls(image: Image) -> Iterator[Violation]:
             "the TLS index is not writable", "an address in a writable section", f"{index:#x}",
             where,
         )  # fmt: skip
+    if zero_fill or characteristics & ~_TLS_ALIGNMENT:
+        # Windows would set aside that much memory in every thread, or refuse the DLL.
+        expected = "no zero fill, and no flags but an alignment"
+        found = f"{zero_fill} bytes, flags {characteristics:#x}"
+        yield Violation("the TLS directory has odd figures", expected, found, where)
     if callbacks:
         yield from _bad_callbacks(image, callbacks - base)
 
@@ -190,7 +208,7 @@ DIRECTORY_RULES = (
     ),
     Rule[Image](
         "PE-RELOCATION",
-        "Relocations are well formed and patch bytes of the image only",
+        "Relocations are well formed and patch addresses of the image only",
         "With ASLR every load relocates the image, so a bad table crashes the load or corrupts "
         "code.",
         _RELINK,
@@ -198,7 +216,7 @@ DIRECTORY_RULES = (
     ),
     Rule[Image](
         "PE-TLS",
-        "The TLS directory points at data, a writable index, and code",
+        "The TLS directory points at data, a writable index, and code, and asks for no more memory",
         "Windows runs TLS callbacks before anything else in the DLL, in every thread.",
         _RELINK,
         check_tls,

@@ -1,0 +1,59 @@
+"""What a benchmark found: figures, each beside its reference of the same run, and a table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: medians, and what they have to reach."""
+
+    what: str
+    #: of what size or kind
+    case: str
+    measured: float
+    reference: float
+    unit: str
+    reference_name: str
+    target: str
+    reached: bool
+    #: every single measurement, for the JSON
+    samples: dict[str, Any]
+
+    @property
+    def ratio(self) -> float:
+        """Reference over measured: how many times less than the reference; 0 where nothing is."""
+        return self.reference / self.measured if self.measured else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, and the ratio."""
+        return {**asdict(self), "ratio": self.ratio}
+
+
+def median(samples: Sequence[dict[str, float]], *fields: str) -> float:
+    """The median of a field, or of the sum of several fields of each sample."""
+    return statistics.median(sum(sample[field] for field in fields) for sample in samples)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table."""
+    lines = [
+        "| what | case | measured | reference | reference / measured | to reach | reached |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines.extend(
+        f"| {row.what} | {row.case} | {_spell(row.measured, row.unit)} "
+        f"| {_spell(row.reference, row.unit)} ({row.reference_name}) | {row.ratio:,.2f} "
+        f"| {row.target} | {'yes' if row.reached else '**no**'} |"
+        for row in rows
+    )
+    return "\n".join(lines)
+
+
+def _spell(value: float, unit: str) -> str:
+    digits = 1 if unit == "ms" and value < 100 else 0 if unit in ("ms", "MB") else 2
+    return f"{value:,.{digits}f} {unit}"
