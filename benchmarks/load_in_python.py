@@ -30,7 +30,7 @@ def archive(path: str) -> Callable[[], Any]:
 
 def main() -> None:
     way, *arguments = sys.argv[1:]
-    load = {"package": package, "archive": archive}[way](*arguments)
+    load = archive(*arguments) if way == "archive" else package(*arguments)
     start = time.perf_counter()
     model = load()
     loaded = time.perf_counter()

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import page_cache
 from results import Row, median
-from synthetic import WIDTH, Built, write_archive
+from synthetic import WIDTH, Built
 
 from aotwin.adapters.zig import find_zig
+from aotwin.stages.pt2 import write_pt2
 from aotwin.toolchain import load_toolchain
 from windows_on_wine import WindowsPython
 
 Sample = dict[str, float]
+#: ours, and the reference's
+Samples = tuple[list[Sample], list[Sample]]
 
 HERE = Path(__file__).resolve().parent
 #: the C API that hosts call, and what Windows tells of a process
@@ -67,28 +68,24 @@ def in_c(host: CHost, built: Built, alone: Path, case: str, repeats: int) -> lis
     blob = built.model.blob
     page_cache.fill(blob)
     # Turn by turn, so that both see the same other load of the machine.
-    mapped, copied = _in_turns(lambda: host.load(built.dll), lambda: host.load(dll, blob), repeats)
-    rows = [
-        _ready(mapped, copied, case),
-        _first_run(mapped, copied, f"{case}, warm"),
-    ]
+    warm = _in_turns(lambda: host.load(built.dll), lambda: host.load(dll, blob), repeats)
 
-    def cold(dll: Path, blob_given: Path | None) -> Callable[[], Sample]:
-        def measure() -> Sample:
-            page_cache.drop(blob)
-            return host.load(dll, blob_given)
+    def cold(dll: Path, given: Path | None) -> Sample:
+        page_cache.drop(blob)
+        return host.load(dll, given)
 
-        return measure
-
-    mapped_cold, copied_cold = _in_turns(
-        cold(built.dll, None), cold(dll, blob), max(3, repeats // 2)
+    from_disk = _in_turns(
+        lambda: cold(built.dll, None), lambda: cold(dll, blob), max(3, repeats // 2)
     )
-    rows.append(_first_run(mapped_cold, copied_cold, f"{case}, cold"))
-    return rows
+    return [
+        _ready(warm, case),
+        _first_run(warm, f"{case}, warm"),
+        _first_run(from_disk, f"{case}, cold"),
+    ]
 
 
 def private_memory(host: CHost, built: Built, plain: Built, alone: Path, case: str) -> Row:
-    """Private memory after load, against a model without weights; the copying way for comparison."""
+    """Private memory after load, less that of a model without weights."""
     dll = Path(shutil.copy(built.dll, alone))
     ours = host.load(built.dll)["private_after"]
     without = host.load(plain.dll)["private_after"]
@@ -119,7 +116,8 @@ def in_python(
         repeats: processes for each way.
     """
     folder = built.model.directory
-    archive = write_archive(built, directory / f"{folder.name}.pt2")
+    archive = directory / f"{folder.name}.pt2"
+    write_pt2(folder, archive)
     temporary = directory / "extracted"
 
     def run(*arguments: str | Path) -> Sample:
@@ -135,29 +133,26 @@ def in_python(
         told: Sample = json.loads(done.stdout.splitlines()[-1])
         return told
 
-    ours, theirs = _in_turns(
+    samples = _in_turns(
         lambda: run("package", folder.parent, folder.name),
         lambda: run("archive", archive),
         repeats,
     )
-    os.unlink(archive)
+    archive.unlink()
     return _row(
-        "`load()` from Python, torch imported",
-        case,
-        ours,
-        theirs,
+        samples,
         ("load",),
-        "aoti_load_package",
-        "at most 50 ms",
-        lambda measured, _: measured <= 0.050,
+        what="`load()` from Python, torch imported",
+        case=case,
+        reference_name="aoti_load_package",
+        target="at most 50 ms",
+        reached=lambda measured, _: measured <= 0.050,
     )
 
 
-def _in_turns(
-    first: Callable[[], Sample], second: Callable[[], Sample], repeats: int
-) -> tuple[list[Sample], list[Sample]]:
+def _in_turns(first: Callable[[], Sample], second: Callable[[], Sample], repeats: int) -> Samples:
     """Both measurements in turns, after one of each that does not count; same results required."""
-    found: tuple[list[Sample], list[Sample]] = ([], [])
+    found: Samples = ([], [])
     for turn in range(repeats + 1):
         for samples, measure in zip(found, (first, second), strict=True):
             sample = measure()
@@ -169,44 +164,41 @@ def _in_turns(
     return found
 
 
-def _ready(mapped: list[Sample], copied: list[Sample], case: str) -> Row:
+def _ready(samples: Samples, case: str) -> Row:
     return _row(
-        "weights ready, C host",
-        case,
-        mapped,
-        copied,
+        samples,
         ("ready",),
-        _COPYING,
-        "at most 5 ms",
-        lambda measured, _: measured <= 0.005,
+        what="weights ready, C host",
+        case=case,
+        reference_name=_COPYING,
+        target="at most 5 ms",
+        reached=lambda measured, _: measured <= 0.005,
     )
 
 
-def _first_run(mapped: list[Sample], copied: list[Sample], case: str) -> Row:
+def _first_run(samples: Samples, case: str) -> Row:
     return _row(
-        "load + first run, C host",
-        case,
-        mapped,
-        copied,
+        samples,
         ("library", "ready", "first_run"),
-        _COPYING,
-        "never slower",
-        lambda measured, reference: measured <= reference,
+        what="load + first run, C host",
+        case=case,
+        reference_name=_COPYING,
+        target="never slower",
+        reached=lambda measured, reference: measured <= reference,
     )
 
 
 def _row(
+    samples: Samples,
+    fields: tuple[str, ...],
+    *,
     what: str,
     case: str,
-    ours: list[Sample],
-    theirs: list[Sample],
-    fields: tuple[str, ...],
     reference_name: str,
     target: str,
     reached: Callable[[float, float], bool],
 ) -> Row:
-    measured, reference = median(ours, *fields), median(theirs, *fields)
-    samples: dict[str, Any] = {"measured": ours, "reference": theirs}
+    measured, reference = (median(each, *fields) for each in samples)
     return Row(
         what,
         case,
@@ -216,5 +208,5 @@ def _row(
         reference_name,
         target,
         reached(measured, reference),
-        samples,
+        {"measured": samples[0], "reference": samples[1]},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,7 @@ import torch
 from torch.export import ExportedProgram
 
 import aotwin
-from aotwin.stages.pt2 import write_pt2
-from aotwin.values import BuiltModel, SealedDll
+from aotwin.values import BuiltModel
 
 WIDTH = 4096
 #: bytes of one linear layer in float32, bias included
@@ -45,8 +45,8 @@ class Plain(torch.nn.Module):
 
 
 def export_stack(nbytes: float) -> ExportedProgram:
-    """A program with about so many bytes of weights, one layer at least."""
-    module = Stack(max(1, round(nbytes / LAYER_NBYTES)))
+    """A program with so many bytes of weights, rounded up to a whole layer."""
+    module = Stack(math.ceil(nbytes / LAYER_NBYTES))
     return torch.export.export(module.eval(), (torch.ones(2, WIDTH),))
 
 
@@ -57,10 +57,9 @@ def export_plain() -> ExportedProgram:
 
 @dataclass(frozen=True)
 class Built:
-    """A built model, its files, and the bytes of its weights."""
+    """A built model with one DLL."""
 
     model: BuiltModel
-    weights_nbytes: int
 
     @property
     def dll(self) -> Path:
@@ -71,16 +70,4 @@ class Built:
 
 def build(program: ExportedProgram, directory: Path, name: str) -> Built:
     """Build a program into `directory/name`."""
-    model = aotwin.build_model(program, directory, name=name)
-    return Built(model, model.blob.stat().st_size)
-
-
-def write_archive(built: Built, path: Path) -> Path:
-    """The same model as a `.pt2` for torch's own Windows loader."""
-    from aotwin.adapters.index import file_sha256
-
-    dll = built.dll
-    ((cpu, _),) = built.model.dlls.items()
-    sealed = SealedDll(dll, cpu, file_sha256(dll), dll.stat().st_size)
-    write_pt2(built.model.directory, sealed, built.model.blob, path)
-    return path
+    return Built(aotwin.build_model(program, directory, name=name))

@@ -1,6 +1,6 @@
 """Measure the weights' whole path: build, load, first run. Prints a table, writes JSON.
 
-    python benchmarks/weights.py [--parts load,python,write,memory] [--sizes 0.1,1.6,6] [--json FILE]
+    PYTHONPATH=ci python benchmarks/weights.py [--parts ...] [--sizes 0.1,1.6,6] [--json FILE]
 
 See README.md beside this file.
 """
@@ -85,7 +85,7 @@ def main() -> int:
     sizes = [float(size) for size in options.sizes.split(",")]
     rows = []
     with tempfile.TemporaryDirectory(prefix="aotwin-weights-", dir=options.work) as work:
-        for row in rows_of(parts, Path(work), sizes, options.repeats):
+        for row in rows_of(parts, Path(work).resolve(), sizes, options.repeats):
             rows.append(row)
             print(table([row]).splitlines()[-1], file=sys.stderr, flush=True)
     machine = {

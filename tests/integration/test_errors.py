@@ -17,10 +17,12 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aotwin import build_meta, cli, pipeline
+from aotwin.stages.link import link_model
 from aotwin.toolchain import load_toolchain
 from aotwin.values import SealedDll
 
@@ -219,10 +221,9 @@ def zig_of_another_machine(desk: Desk, patch: pytest.MonkeyPatch, archive: Path)
 
 def damaged_after_the_link(desk: Desk, patch: pytest.MonkeyPatch, archive: Path) -> None:
     wrapper()(desk, patch, archive)
-    link = pipeline.link_model
 
-    def damage(*args: object, **kwargs: object) -> SealedDll:
-        dll = link(*args, **kwargs)
+    def damage(*args: Any, **kwargs: Any) -> SealedDll:
+        dll = link_model(*args, **kwargs)
         with dll.path.open("ab") as file:
             file.write(b"a signature, perhaps")
         return dll

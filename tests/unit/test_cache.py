@@ -98,7 +98,7 @@ def test_a_neighbour_of_a_longer_name_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="the cache folder .* cannot be written") as error:
+    with pytest.raises(StorageError, match=r"the cache folder .* cannot be written") as error:
         build_once(tmp_path / "file" / "folder", _fill)
     assert "AOTWIN_CACHE_DIR" in error.value.next_step
 

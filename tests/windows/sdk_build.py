@@ -151,9 +151,7 @@ def build_sdk(windows: WindowsPython, folder: Path) -> Sdk:
     toolchain = load_toolchain("windows")
     return Sdk(
         windows=windows,
-        directory=write_sdk(
-            various.directory, folder / "sdk", toolchain=toolchain, zig=find_zig()
-        ),
+        directory=write_sdk(various.directory, folder / "sdk", toolchain=toolchain, zig=find_zig()),
         various=various.directory,
         determinant=determinant.directory,
         classifier=classifier.directory,

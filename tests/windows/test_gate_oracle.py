@@ -87,7 +87,8 @@ def mutants(data: bytes, facts: PeFacts, number: int) -> Iterator[Mutant]:
     for index in range(number):
         region = "headers" if index % 2 else choice.choice([*places])
         offset = choice.randrange(*places[region])
-        size = choice.choice((1, 1, 2, 4))
+        # Not beyond the region: no rule claims to know the code and the data behind it.
+        size = min(choice.choice((1, 1, 2, 4)), places[region][1] - offset)
         figure = choice.choice([*FIGURES, choice.getrandbits(32), data[offset] ^ (1 << index % 8)])
         changed = bytearray(data)
         changed[offset : offset + size] = (figure & ((1 << 8 * size) - 1)).to_bytes(size, "little")

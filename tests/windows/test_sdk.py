@@ -101,9 +101,7 @@ def test_results_outlive_their_model(sdk: Sdk, c_host: Path) -> None:
 
 
 def test_a_thousand_openings_leave_nothing_behind(sdk: Sdk, c_host: Path) -> None:
-    found = {
-        line[0]: line[1] for line in sdk.lines(c_host, "loop", sdk.various, sdk.torch, "1000")
-    }
+    found = {line[0]: line[1] for line in sdk.lines(c_host, "loop", sdk.various, sdk.torch, "1000")}
     assert (found["loop"], found["calls"]) == ("0", "1")
     assert int(found["views"]) == 0
     assert int(found["handles"]) <= 0
@@ -266,9 +264,7 @@ def test_folders_of_any_name_and_length_are_opened(
 
 def test_a_relative_folder_is_taken_from_the_current_one(sdk: Sdk, c_host: Path) -> None:
     relative = f"..\\{sdk.various.parent.name}\\various"
-    ((_, code, message),) = sdk.lines(
-        c_host, "open", relative, sdk.torch, cwd=sdk.various.parent
-    )
+    ((_, code, message),) = sdk.lines(c_host, "open", relative, sdk.torch, cwd=sdk.various.parent)
     assert (code, message) == ("0", "")
 
 
@@ -342,7 +338,7 @@ def test_of_two_models_one_can_be_closed_and_the_other_run(
 ) -> None:
     other_model = models["plain"].dll.parent
     first, thread, other = sdk.lines(cpp_host, "two", sdk.classifier, other_model, sdk.torch)
-    assert floats(first[1]) == pytest.approx(classified(1), abs=1e-5)
+    assert floats(first[1]) == pytest.approx(classified(1.0), abs=1e-5)
     assert floats(thread[1]) == floats(other[1]) == [1, 1, 2, 3, 1, 1, 2, 3]
 
 

@@ -70,7 +70,8 @@ def _tensors(role: str, specs: Sequence[TensorSpec], kinds: Sequence[str]) -> It
         if shape:
             # INT64_C: a size is a 64-bit figure, `long` has 32 bits here.
             yield f"static const int64_t {own}_sizes[] = {{{', '.join(map(_size, shape))}}};"
-            yield f"static const char* const {own}_symbols[] = {{{', '.join(map(_symbol, shape))}}};"
+            symbols = ", ".join(map(_symbol, shape))
+            yield f"static const char* const {own}_symbols[] = {{{symbols}}};"
         if spec.dim_order:
             order = ", ".join(map(str, spec.dim_order))
             yield f"static const int32_t {own}_order[] = {{{order}}};"

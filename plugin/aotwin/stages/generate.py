@@ -114,11 +114,20 @@ def _lower(program: ExportedProgram, options: dict[str, Any], simdlen: int) -> _
             raise ProgramError(
                 "the program cannot be lowered to C++",
                 cause=f"Inductor says: {_short(error)}",
-                next_step=(
-                    "Check that torch._inductor.aoti_compile_and_package accepts the program; "
-                    "an operator that it lacks must be rewritten."
-                ),
+                next_step=_next_step(error),
             ) from error
+
+
+def _next_step(error: Exception) -> str:
+    if "mutating a non-functional tensor" in str(error):
+        return (
+            "The module writes a tensor that is no buffer of it: register it with "
+            "register_buffer, and reach it through the module."
+        )
+    return (
+        "Check that torch._inductor.aoti_compile_and_package accepts the program; "
+        "an operator that it lacks must be rewritten."
+    )
 
 
 def _short(error: Exception) -> str:

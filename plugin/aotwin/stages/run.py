@@ -85,7 +85,7 @@ def run_model(
         )
     if sys.platform == "win32":
         return _run_natively(directory, inputs, options, torch, sdk)
-    return _run_with_wine(directory, inputs, options, torch, sdk, target)
+    return _run_with_wine(directory, inputs, options, torch, sdk, target=target)
 
 
 def run_arguments(
@@ -137,7 +137,7 @@ def _program_of_sdk(sdk: Path) -> Path:
         raise LoadError(
             "aotwin-run.exe is not there",
             cause=f"{program} does not exist",
-            next_step="Name an SDK's folder with --sdk; aotwin build --sdk DIR writes one on Linux.",
+            next_step="Name an SDK with --sdk; aotwin build --sdk DIR writes one on Linux.",
         )
     return program
 
@@ -161,6 +161,7 @@ def _run_with_wine(
     options: RunOptions,
     torch: Path | None,
     sdk: Path | None,
+    *,
     target: str,
 ) -> RunReport:
     from aotwin.adapters.wine import linux_path, ready_wine, run_windows_program, windows_path

@@ -2,9 +2,9 @@
 
     include/    aotwin.h, aotwin.hpp
     bin/        aotwin.dll, aotwin-run.exe: the programs' folder on Windows needs the first
-    lib/        import libraries for MSVC (.lib) and for MinGW and zig (.dll.a), of aotwin.dll and of
-                the models; cmake/aotwin/, pkgconfig/
-    share/      examples, the CMake toolchain file
+    lib/        import libraries of aotwin.dll and of the models, for MSVC (.lib) and for MinGW
+                and zig (.dll.a); cmake/aotwin/, pkgconfig/
+    share/      examples
 
 aotwin.dll is the same for all models, and is built once per machine.
 """
