@@ -65,7 +65,7 @@ def in_c(host: CHost, built: Built, alone: Path, case: str, repeats: int) -> lis
         repeats: processes for each figure.
     """
     dll = Path(shutil.copy(built.dll, alone))
-    blob = built.model.blob
+    blob = built.blob
     page_cache.fill(blob)
     # Turn by turn, so that both see the same other load of the machine.
     warm = _in_turns(lambda: host.load(built.dll), lambda: host.load(dll, blob), repeats)
@@ -89,7 +89,7 @@ def private_memory(host: CHost, built: Built, plain: Built, alone: Path, case: s
     dll = Path(shutil.copy(built.dll, alone))
     ours = host.load(built.dll)["private_after"]
     without = host.load(plain.dll)["private_after"]
-    copied = host.load(dll, built.model.blob)["private_after"]
+    copied = host.load(dll, built.blob)["private_after"]
     return Row(
         "private memory after load, over a model without weights",
         case,
@@ -115,7 +115,7 @@ def in_python(
         case: what the table calls this size.
         repeats: processes for each way.
     """
-    folder = built.model.directory
+    folder = built.directory
     archive = directory / f"{folder.name}.pt2"
     write_pt2(folder, archive)
     temporary = directory / "extracted"

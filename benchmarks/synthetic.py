@@ -1,8 +1,13 @@
-"""Models of any size, whose weights cost little to make and are read by every run."""
+"""Models of any size, whose weights cost little to make and are read by every run.
+
+Run as a script, it builds one: python synthetic.py NBYTES FOLDER NAME (0 bytes: without weights).
+"""
 
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +15,6 @@ import torch
 from torch.export import ExportedProgram
 
 import aotwin
-from aotwin.values import BuiltModel
 
 WIDTH = 4096
 #: bytes of one linear layer in float32, bias included
@@ -57,17 +61,26 @@ def export_plain() -> ExportedProgram:
 
 @dataclass(frozen=True)
 class Built:
-    """A built model with one DLL."""
+    """The files of a built model with one DLL."""
 
-    model: BuiltModel
-
-    @property
-    def dll(self) -> Path:
-        """The one DLL."""
-        (dll,) = self.model.dlls.values()
-        return dll
+    directory: Path
+    dll: Path
+    blob: Path
 
 
-def build(program: ExportedProgram, directory: Path, name: str) -> Built:
-    """Build a program into `directory/name`."""
-    return Built(aotwin.build_model(program, directory, name=name))
+def build(nbytes: float, directory: Path, name: str) -> Built:
+    """Build a model into `directory/name`, in a process that takes its memory with it."""
+    command = [sys.executable, __file__, str(int(nbytes)), str(directory), name]
+    subprocess.run(command, check=True)
+    folder = directory / name
+    return Built(folder, folder / f"{name}.dll", folder / f"{name}_weights.blob")
+
+
+def main() -> None:
+    nbytes, directory, name = sys.argv[1:]
+    program = export_stack(int(nbytes)) if int(nbytes) else export_plain()
+    aotwin.build_model(program, directory, name=name)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from loading import CHost, in_c, in_python, private_memory
 from results import Row, table
-from synthetic import Built, build, export_plain, export_stack
+from synthetic import Built, build
 from writing import blob_and_wheel, peak_memory
 
 from windows_on_wine import WindowsPython, ensure
@@ -35,7 +35,7 @@ def load_rows(
 ) -> Iterator[Row]:
     """C host and private memory for each size."""
     host = CHost(windows, work)
-    plain = build(export_plain(), work, "plain")
+    plain = build(0, work, "plain")
     for size in sizes:
         built = _build(size, work)
         alone = work / "alone"
@@ -43,7 +43,7 @@ def load_rows(
         yield from in_c(host, built, alone, f"{size:g} GB", repeats)
         yield private_memory(host, built, plain, alone, f"{size:g} GB")
         shutil.rmtree(alone)
-        shutil.rmtree(built.model.directory)
+        shutil.rmtree(built.directory)
 
 
 def rows_of(
@@ -56,7 +56,7 @@ def rows_of(
     if "python" in parts and windows:
         built = _build(PYTHON_SIZE, work)
         yield in_python(windows, built, work, f"{PYTHON_SIZE:g} GB", max(3, repeats // 2))
-        shutil.rmtree(built.model.directory)
+        shutil.rmtree(built.directory)
     if "write" in parts:
         yield blob_and_wheel(int(WRITE_SIZE * GB), work, f"{WRITE_SIZE:g} GB", repeats)
     if "memory" in parts:
@@ -65,7 +65,7 @@ def rows_of(
 
 def _build(size: float, work: Path) -> Built:
     print(f"building a model of {size:g} GB", file=sys.stderr, flush=True)
-    return build(export_stack(size * GB), work, "stack")
+    return build(size * GB, work, "stack")
 
 
 def main() -> int:

@@ -112,10 +112,13 @@ def build_isolated(work: Path) -> Path:
 
 
 def build_aotwin(output: Path) -> Path:
-    """A wheel of this checkout, for isolated builds."""
+    """A wheel of this checkout, for isolated builds; from a copy, as setuptools keeps old files."""
+    source = output / "source"
+    skipped = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
+    shutil.copytree(REPO, source, ignore=skipped)
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-         "--wheel-dir", str(output), str(REPO)],
+         "--wheel-dir", str(output), str(source)],
         check=True,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip

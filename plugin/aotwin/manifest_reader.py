@@ -15,6 +15,8 @@ from aotwin.portable_names import name_problem
 MAX_MANIFEST_NBYTES = 8 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_NBYTES = 1 << 62
+#: one for each CPU level
+_MAX_DLLS = 16
 
 _Value = TypeVar("_Value", str, int, list[Any], dict[str, Any])
 
@@ -109,8 +111,8 @@ def parse_manifest(data: bytes) -> Manifest:
         constants=tuple(_constant(row) for row in _get(tree, "constants", list)),
     )  # fmt: skip
     names = [name.lower() for name in manifest.file_names()]
-    if not manifest.dlls:
-        raise ManifestError("it names no DLL")
+    if not 1 <= len(manifest.dlls) <= _MAX_DLLS:
+        raise ManifestError(f"it names {len(manifest.dlls)} DLLs; 1 to {_MAX_DLLS} are possible")
     if len(set(names)) != len(names):
         raise ManifestError("it names a file twice")
     return manifest

@@ -14,18 +14,10 @@ import pytest
 from aotwin.adapters.cache import cache_dir
 from aotwin.pipeline import fetch_toolchain
 from aotwin.progress import Progress
+from stub_compiler import COMPILER
 
 REPO = Path(__file__).resolve().parents[2]
 PACKAGES = REPO / "tests" / "packages"
-#: Answers what Inductor asks a C++ compiler for, and writes an empty file for what it compiles.
-COMPILER = """#!/bin/sh
-echo "g++ 13.0"
-while [ $# -gt 0 ]; do
-  if [ "$1" = -o ]; then : > "$2"; fi
-  shift
-done
-"""
-
 LinkedCache = Callable[..., Path]
 
 

@@ -110,6 +110,9 @@ BROKEN: list[tuple[str, str, Callable[[], dict[str, bytes]], Change]] = [
     ("MODEL-MANIFEST", "newer", build_files, edited(version=2)),
     ("MODEL-MANIFEST", "other-target", build_files, edited(target="windows-arm64")),
     ("MODEL-MANIFEST", "no-dlls", build_files, edited(dlls=[])),
+    ("MODEL-MANIFEST", "many-dlls", build_files, lambda manifest: manifest["dlls"].extend(
+        {**manifest["dlls"][0], "file": f"{index}.dll"} for index in range(99)
+    )),
     ("MODEL-MANIFEST", "climbing", build_files, dll(file="../classifier.dll")),
     ("MODEL-MANIFEST", "no-digest", build_files, dll(sha256="none")),
     ("MODEL-MANIFEST", "negative", build_files, dll(nbytes=-1)),
@@ -286,6 +289,14 @@ def test_a_path_that_leads_nowhere_is_a_finding(tmp_path: Path) -> None:
 def test_a_folder_without_a_model_does_not_pass(tmp_path: Path) -> None:
     (tmp_path / "classifier.dll").write_bytes(build_dll())
     assert found(check_path(tmp_path, None)) == {"INPUT-MODEL"}
+
+
+def test_more_models_than_anybody_has_are_not_looked_at(tmp_path: Path) -> None:
+    for index in range(1001):
+        (tmp_path / str(index)).mkdir()
+        (tmp_path / str(index) / "aotwin.json").touch()
+    (finding,) = check_path(tmp_path, None).findings
+    assert finding.found == "1,001 built models; 1,000 are looked at"
 
 
 def test_a_decoy_does_not_hide_or_replace_the_pairing(tmp_path: Path) -> None:

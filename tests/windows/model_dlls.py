@@ -22,6 +22,7 @@ from aotwin.stages.wrapper import read_wrapper
 from aotwin.toolchain import load_toolchain, toolchain_path
 from aotwin.values import BlobInfo, Wrapper
 from aotwin.weights_source import CHUNK_NBYTES, WeightSource
+from stub_compiler import COMPILER
 
 
 class Counting(torch.nn.Module):
@@ -131,6 +132,10 @@ def _ready_wrapper(
         # torch's own packaging uses what torch deprecates.
         warnings.simplefilter("ignore", FutureWarning)
         archive = Path(folder, f"{name}.pt2")
+        # Stands in for the host compiler, whose output for Linux is of no interest here.
+        compiler = Path(folder, "c++")
+        compiler.write_text(COMPILER)
+        compiler.chmod(0o755)
         torch._inductor.aoti_compile_and_package(
             program,
             package_path=str(archive),
@@ -139,7 +144,10 @@ def _ready_wrapper(
                 "aot_inductor.package_constants_in_so": False,
                 "aot_inductor.package_constants_on_disk_format": "binary_blob",
                 "aot_inductor.model_name_for_generated_files": name,
+                "aot_inductor.precompile_headers": False,
                 "cpp.simdlen": simdlen,
+                "cpp.vec_isa_ok": True,
+                "cpp.cxx": (None, str(compiler)),
                 **READY_WRAPPERS[name],
             },
         )

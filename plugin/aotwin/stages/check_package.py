@@ -52,6 +52,8 @@ _SUFFIXES: Mapping[str, Literal["dll", "wheel", "pt2"]] = {
 }
 #: a DLL under the name that torch's own Windows loader wants
 _DLL_SUFFIXES = (".dll", ".pyd")
+#: built models in one folder or archive; each takes the readers half a second
+_MAX_MODELS = 1000
 
 
 @dataclass
@@ -173,6 +175,8 @@ def _check_archive(path: Path, is_wheel: bool, findings: _Findings) -> int | Non
 def _check_models(files: Files, findings: _Findings) -> int:
     """Every built model among some files; returns their number."""
     homes = _homes(files)
+    if len(homes) > _MAX_MODELS:
+        raise DamagedFileError(f"{len(homes):,} built models; {_MAX_MODELS:,} are looked at")
     for home in homes:
         manifest, problem = _model_at(files, home)
         model = Model(home, files, manifest, problem, {}, findings.full)
@@ -188,6 +192,8 @@ def _check_models(files: Files, findings: _Findings) -> int:
 def _check_bare_dlls(files: Files, findings: _Findings) -> int:
     """DLLs of an archive without a manifest, each with the blob that it was linked with."""
     dlls = [name for name in files.names() if name.lower().endswith(_DLL_SUFFIXES)]
+    if len(dlls) > _MAX_MODELS:
+        raise DamagedFileError(f"{len(dlls):,} DLLs; {_MAX_MODELS:,} are looked at")
     for name in dlls:
         home = name[: name.rfind("/") + 1]
         model = Model(home, files, None, "", _judge(files, name, None, findings), findings.full)
