@@ -205,7 +205,7 @@ def build_wheel(
         with progress.stage("pack"):
             wheel = pack_wheel(
                 pure_wheel,
-                [_packed(job.spec, job.directory, dlls) for job, dlls in finished],
+                [_packed(job, dlls) for job, dlls in finished],
                 wheel_directory,
                 wheel_tag=toolchain.wheel_tag,
                 sbom=_sbom(finished, session),
@@ -414,14 +414,15 @@ def _write(path: Path, content: bytes) -> dict[str, str]:
     return {path.name: hashlib.sha256(content).hexdigest()}
 
 
-def _packed(spec: ModelSpec, directory: Path, dlls: Sequence[SealedDll]) -> PackedModel:
+def _packed(job: _Job, dlls: Sequence[SealedDll]) -> PackedModel:
     sealed = {dll.path.name: dll.sha256 for dll in dlls}
-    package = spec.name.replace(".", "/")
+    sealed[job.blob.path.name] = job.blob.file_sha256
+    package = job.spec.name.replace(".", "/")
     return PackedModel(
-        spec.name,
+        job.spec.name,
         tuple(
             PackedFile(f"{package}/{path.name}", path, sealed.get(path.name))
-            for path in sorted(directory.iterdir())
+            for path in sorted(job.directory.iterdir())
         ),
     )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import aotwin
 from aotwin import build_meta, pipeline
 from aotwin.errors import CheckError
 from aotwin.settings import Settings
@@ -467,7 +468,9 @@ def test_importing_the_hooks_loads_nothing_heavy() -> None:
         "heavy = {'setuptools', 'distutils', 'torch', 'lief', 'pefile', 'pip', 'aotwin.pipeline'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    # The folder of the package itself: without site, an editable install is not found.
+    package = str(Path(aotwin.__file__).parents[1])
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([package, *sys.path])}
     command = [sys.executable, "-S", "-c", program]
     result = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
     assert (result.stdout, result.stderr) == ("[]\n", "")

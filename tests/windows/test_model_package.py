@@ -104,6 +104,8 @@ def expected() -> dict[str, Any]:
         "y of another size",
         "sum",
         "calls",
+        "step",
+        "position",
         "determinant",
         "singular values",
         "image",

@@ -172,3 +172,21 @@ def _tensor_spec(name: str, value: Any) -> TensorSpec:
         dtype=str(value.dtype).removeprefix("torch."),
         shape=tuple(size if isinstance(size, int) else str(size) for size in value.shape),
     )
+
+
+def has_counter(program: ExportedProgram) -> bool:
+    """Whether the code uses a buffer of one element, such as a step counter or a cache position.
+
+    Inductor's constant folding (torch/_inductor/fx_passes/joint_graph.py) takes tensors of one
+    element for their initial value, those that the program writes among them: with it, a counter
+    would stand still.
+    """
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    for spec in program.graph_signature.input_specs:
+        node = nodes.get(getattr(spec.arg, "name", ""))
+        if spec.kind.name != "BUFFER" or node is None or not node.users:
+            continue
+        value = node.meta.get("val")
+        if value is not None and value.numel() == 1:
+            return True
+    return False

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aotwin.errors import ProgramError
-from aotwin.stages.call_form import CallForm, call_form, example_inputs
+from aotwin.stages.call_form import CallForm, call_form, example_inputs, has_counter
 from aotwin.stages.inductor_isolation import (
     RecordedConstants,
     private_cache,
@@ -72,6 +72,8 @@ def generate(
     from torch._inductor import config
 
     options = merged_options(inductor, config.get_config_copy(), name=name, simdlen=simdlen)
+    if has_counter(program):
+        options["joint_graph_constant_folding"] = False
     form = call_form(program)
     lowered = _lower(program, options, simdlen)
     facts = parse_source(lowered.source)

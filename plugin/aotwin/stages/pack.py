@@ -181,7 +181,12 @@ def _model_members(models: Sequence[PackedModel]) -> list[Member]:
         )
         if isinstance(file.source, bytes)
         else Member.from_file(
-            file.arcname, file.source, stored=_is_stored(file.arcname), sha256=file.sha256
+            file.arcname,
+            file.source,
+            stored=_is_stored(file.arcname),
+            sha256=file.sha256,
+            # Gigabytes of weights are hashed on the way into the wheel, and not once more.
+            reread=not file.arcname.endswith(".blob"),
         )
         for model in models
         for file in model.files

@@ -10,12 +10,17 @@ class Nested(torch.nn.Module):
         self.first = torch.nn.Linear(24, 48)
         self.second = torch.nn.Linear(48, 32)
         self.register_buffer("calls", torch.zeros(16))
+        self.register_buffer("step", torch.zeros(1))
+        self.register_buffer("position", torch.tensor(0))
 
     def forward(self, points, scale=None, *, mask, power=2):
         self.calls.add_(1)
+        self.step.add_(1)
+        self.position.add_(2)
         hidden = torch.tanh(self.first(points["x"]) + points["shift"])
         y = self.second(hidden) ** power * mask
-        return {"y": y, "rest": (y.sum(), None, self.calls.clone(), y.shape[0], 7)}
+        counted = (self.step.clone(), self.position.clone())
+        return {"y": y, "rest": (y.sum(), None, self.calls.clone(), y.shape[0], 7, counted)}
 
 
 class Fallback(torch.nn.Module):
@@ -102,6 +107,8 @@ def answers(nested, fallback, levels, bare) -> dict:
         "calls": second["rest"][2].tolist(),
         "rows": second["rest"][3],
         "constant": first["rest"][4],
+        "step": second["rest"][5][0].tolist(),
+        "position": second["rest"][5][1].tolist(),
         "determinant": determinant.tolist(),
         "singular values": values.tolist(),
         "image": levels(image()).tolist(),
