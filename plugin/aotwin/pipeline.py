@@ -2,68 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aotwin.adapters.files import storage_errors, working_folder
 from aotwin.adapters.index import file_sha256
-from aotwin.adapters.zig import WarmUp, Zig, find_zig
-from aotwin.errors import ConfigurationError, StorageError
-from aotwin.manifest import MANIFEST_NAME, render_manifest
-from aotwin.model_source import Generator, open_source
+from aotwin.assembly import Job, Session, finish, open_session, start
+from aotwin.errors import StorageError
+from aotwin.manifest import MANIFEST_NAME
+from aotwin.model_source import open_source
 from aotwin.progress import Progress
-from aotwin.stages.compile import compile_flags, compile_wrapper, definitions_for
 from aotwin.stages.components import linked_components
-from aotwin.stages.gate import require_loadable, require_sound
-from aotwin.stages.link import link_model, runtime_flags
 from aotwin.stages.pack import PackedFile, PackedModel, check_pure, pack_wheel
 from aotwin.stages.pt2 import write_pt2
 from aotwin.stages.sbom import ModelContents, render_sbom
-from aotwin.stages.sysroot import Sysroot, installed_sysroot, prepare_sysroot
-from aotwin.stages.weights import write_blob
-from aotwin.toolchain import Cpu, SysrootPin, Toolchain, load_toolchain
-from aotwin.values import BlobInfo, BuiltModel, ModelSpec, SealedDll, Wrapper
+from aotwin.stages.sysroot import installed_sysroot
+from aotwin.toolchain import load_toolchain
+from aotwin.values import BuiltModel, ModelSpec, SealedDll
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from aotwin.findings import Report
     from aotwin.settings import Settings
-
-#: file of a model's package -> its source in payload/
-_PAYLOAD = {"__init__.py": "model_package.py", "__main__.py": "model_main.py"}
-
-
-@dataclass(frozen=True)
-class _Session:
-    """What all models of one build share."""
-
-    toolchain: Toolchain
-    pin: SysrootPin
-    zig: Zig
-    sysroot: Sysroot
-    warm_up: WarmUp
-    workers: ThreadPoolExecutor
-    progress: Progress
-    check: str
-
-
-@dataclass
-class _Job:
-    """One model on its way: its blob is written, its wrappers are being compiled."""
-
-    spec: ModelSpec
-    directory: Path
-    blob: BlobInfo
-    wrappers: dict[Cpu, Wrapper] = field(default_factory=dict)
-    objects: dict[Cpu, Future[Path]] = field(default_factory=dict)
 
 
 def build_model(
@@ -108,11 +72,11 @@ def build_model(
     spec = ModelSpec(name, None, None, tuple(cpu), dict(inductor or {}))
     generator = open_source(source, spec, Path.cwd(), toolchain)
     with working_folder(final.parent) as work:
-        with _session(
+        with open_session(
             toolchain, generator.torch_version, work, progress=progress, jobs=2, check=check
         ) as session:
-            job = _start(spec, generator, work / "model", session)
-            dlls = _finish(job, session)
+            job = start(spec, generator, work / "model", session)
+            dlls = finish(job, session)
         _replace_directory(work / "model", final)
     return BuiltModel(
         directory=final,
@@ -189,7 +153,7 @@ def build_wheel(
         for spec in settings.models
     ]
     with working_folder(wheel_directory) as work:
-        with _session(
+        with open_session(
             toolchain,
             generators[0].torch_version,
             work,
@@ -198,10 +162,10 @@ def build_wheel(
             check=settings.check,
         ) as session:
             jobs = [
-                _start(spec, generator, work / spec.name, session)
+                start(spec, generator, work / spec.name, session)
                 for spec, generator in zip(settings.models, generators, strict=True)
             ]
-            finished = [(job, _finish(job, session)) for job in jobs]
+            finished = [(job, finish(job, session)) for job in jobs]
         with progress.stage("pack"):
             wheel = pack_wheel(
                 pure_wheel,
@@ -238,7 +202,7 @@ def fetch_toolchain(target: str, *, progress: Progress) -> Path:
     toolchain = load_toolchain(target)
     with (
         tempfile.TemporaryDirectory(prefix="aotwin-") as folder,
-        _session(
+        open_session(
             toolchain,
             toolchain.newest_torch,
             Path(folder),
@@ -252,169 +216,7 @@ def fetch_toolchain(target: str, *, progress: Progress) -> Path:
         return session.sysroot.directory
 
 
-@contextmanager
-def _session(
-    toolchain: Toolchain,
-    torch_version: str,
-    work: Path,
-    *,
-    progress: Progress,
-    jobs: int,
-    check: str,
-) -> Iterator[_Session]:
-    """Tools made ready; the cold build of zig's C++ run time goes on beside code generation."""
-    pin = toolchain.sysroot(torch_version)
-    with progress.stage("toolchain"):
-        zig = find_zig()
-        warm_up = WarmUp(zig, runtime_flags(toolchain))
-        if warm_up.needed:
-            progress.remark(
-                "zig builds the target's C++ run time once for this machine: 2 to 4 minutes, "
-                "beside the other stages"
-            )
-        warm_up.start(work)
-    try:
-        with progress.stage("sysroot"):
-            sysroot = prepare_sysroot(toolchain, pin, zig, remark=progress.remark)
-        with ThreadPoolExecutor(max_workers=max(1, jobs)) as workers:
-            try:
-                yield _Session(toolchain, pin, zig, sysroot, warm_up, workers, progress, check)
-            except BaseException:
-                # What has not begun is not needed any more; leaving the block waits for the rest.
-                workers.shutdown(wait=False, cancel_futures=True)
-                raise
-    finally:
-        # A build that failed does not wait for it; one that ended well has waited already.
-        warm_up.cancel()
-
-
-def _start(spec: ModelSpec, generator: Generator, directory: Path, session: _Session) -> _Job:
-    """Generate a model for each CPU level, write its blob, and start its compiles."""
-    with storage_errors(directory):
-        directory.mkdir(parents=True)
-    job: _Job | None = None
-    for name in spec.cpu:
-        cpu = session.toolchain.cpus[name]
-        with session.progress.stage(f"generate {spec.name} for {cpu.name}"):
-            wrapper, weights = generator.generate(cpu)
-        for warning in dict.fromkeys(wrapper.warnings):
-            session.progress.warn(f"{spec.name}: {warning}")
-        compiling = session.workers.submit(_compile, spec, wrapper, cpu, session)
-        if job is None:
-            with session.progress.stage(f"weights {spec.name}"):
-                blob = write_blob(weights, directory / f"{spec.stem}_weights.blob")
-            job = _Job(spec, directory, blob)
-        elif wrapper.constants != next(iter(job.wrappers.values())).constants:
-            raise ConfigurationError(
-                f"{spec.name} lays its constants out differently for {cpu.name} and {spec.cpu[0]}",
-                cause="one blob cannot serve both DLLs",
-                next_step="Build one model for each cpu, under two names.",
-            )
-        job.wrappers[cpu] = wrapper
-        job.objects[cpu] = compiling
-    if job is None:
-        raise ConfigurationError(
-            f"{spec.name} names no cpu",
-            cause="one DLL is built for each cpu",
-            next_step="Name at least one.",
-        )
-    return job
-
-
-def _compile(spec: ModelSpec, wrapper: Wrapper, cpu: Cpu, session: _Session) -> Path:
-    with session.progress.stage(f"compile {spec.name} for {cpu.name}"):
-        return compile_wrapper(
-            wrapper,
-            toolchain=session.toolchain,
-            cpu=cpu,
-            sysroot=session.sysroot,
-            zig=session.zig,
-        )
-
-
-def _finish(job: _Job, session: _Session) -> list[SealedDll]:
-    """Link, check and describe one model."""
-    dlls: list[SealedDll] = []
-    files: dict[str, str] = {}
-    for index, (cpu, wrapper) in enumerate(job.wrappers.items()):
-        stem = job.spec.stem if index == 0 else f"{job.spec.stem}.{cpu.name}"
-        compiled = job.objects[cpu].result()
-        if session.warm_up.running:
-            with session.progress.stage("C++ run time of the target"):
-                session.warm_up.wait()
-        with session.progress.stage(f"link {stem}.dll"):
-            dll = link_model(
-                compiled,
-                wrapper,
-                job.blob,
-                dll_name=f"{stem}.dll",
-                output_dir=job.directory,
-                toolchain=session.toolchain,
-                sysroot=session.sysroot,
-                zig=session.zig,
-                cpu=cpu,
-            )
-        with session.progress.stage(f"check {stem}.dll"):
-            for warning in require_sound(dll, session.toolchain, session.sysroot):
-                session.progress.warn(warning)
-        dlls.append(dll)
-        files |= _write_companions(job.directory, stem, wrapper)
-    for name, source in _PAYLOAD.items():
-        content = (Path(__file__).parent / "payload" / source).read_bytes()
-        files |= _write(job.directory / name, content)
-    manifest = render_manifest(
-        name=job.spec.name,
-        target=session.toolchain.name,
-        wrapper=next(iter(job.wrappers.values())),
-        dlls=dlls,
-        blob=job.blob,
-        files=files,
-        torch_version=session.pin.torch_version,
-        torch_sha256=session.pin.torch.sha256,
-        zig_version=session.zig.version,
-        flags={
-            cpu.name: compile_flags(
-                session.toolchain, cpu, definitions_for(wrapper, session.toolchain, cpu)
-            )
-            for cpu, wrapper in job.wrappers.items()
-        },
-    )
-    _write(job.directory / MANIFEST_NAME, manifest)
-    if session.check == "wine":
-        _open_under_wine(job, dlls, session)
-    return dlls
-
-
-def _open_under_wine(job: _Job, dlls: Sequence[SealedDll], session: _Session) -> None:
-    if any(wrapper.extern_nodes is not None for wrapper in job.wrappers.values()):
-        session.progress.warn(
-            f"{job.spec.name} was not opened under Wine: it has operators that only torch's own "
-            "runner can call"
-        )
-        return
-    for dll in dlls:
-        with session.progress.stage(f"open {dll.path.name} under Wine"):
-            require_loadable(dll, session.toolchain)
-
-
-def _write_companions(directory: Path, stem: str, wrapper: Wrapper) -> dict[str, str]:
-    """What torch's runner opens beside a DLL by its stem."""
-    import json
-
-    metadata = json.dumps(dict(wrapper.metadata), sort_keys=True).encode()
-    files = _write(directory / f"{stem}_metadata.json", metadata)
-    if wrapper.extern_nodes is not None:
-        files |= _write(directory / f"{stem}.json", wrapper.extern_nodes)
-    return files
-
-
-def _write(path: Path, content: bytes) -> dict[str, str]:
-    with storage_errors(path):
-        path.write_bytes(content)
-    return {path.name: hashlib.sha256(content).hexdigest()}
-
-
-def _packed(job: _Job, dlls: Sequence[SealedDll]) -> PackedModel:
+def _packed(job: Job, dlls: Sequence[SealedDll]) -> PackedModel:
     sealed = {dll.path.name: dll.sha256 for dll in dlls}
     sealed[job.blob.path.name] = job.blob.file_sha256
     package = job.spec.name.replace(".", "/")
@@ -428,7 +230,7 @@ def _packed(job: _Job, dlls: Sequence[SealedDll]) -> PackedModel:
 
 
 def _sbom(
-    finished: Sequence[tuple[_Job, Sequence[SealedDll]]], session: _Session
+    finished: Sequence[tuple[Job, Sequence[SealedDll]]], session: Session
 ) -> Callable[[str, int], bytes]:
     """What `pack_wheel` makes the bill of materials with."""
     components = linked_components(

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from aotwin import build_meta, cli, pipeline
+from aotwin import assembly, build_meta, cli
 from aotwin.stages.link import link_model
 from aotwin.toolchain import load_toolchain
 from aotwin.values import SealedDll
@@ -228,7 +228,7 @@ def damaged_after_the_link(desk: Desk, patch: pytest.MonkeyPatch, archive: Path)
             file.write(b"a signature, perhaps")
         return dll
 
-    patch.setattr(pipeline, "link_model", damage)
+    patch.setattr(assembly, "link_model", damage)
 
 
 HOSTILE = "a member that is not safe to read"
