@@ -101,3 +101,21 @@ def test_what_is_cached_is_listed_and_cleaned(
     assert capsys.readouterr().out == "3 MB removed\n"
     assert cli.main(["toolchain", "list"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_reader_of_stdout_that_has_gone_is_no_traceback(tmp_path: Path) -> None:
+    package = str(Path(cli.__file__).parents[1])
+    command = [sys.executable, "-m", "aotwin", "check", *[str(tmp_path / "none")] * 50]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([package, *sys.path])},
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
+    process.stderr.close()
