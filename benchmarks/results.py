@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+#: ratios beyond this have one side at nothing
+_MOST_TOLD = 10_000
+
 
 @dataclass(frozen=True)
 class Row:
@@ -47,11 +50,17 @@ def table(rows: Sequence[Row]) -> str:
     ]
     lines.extend(
         f"| {row.what} | {row.case} | {_spell(row.measured, row.unit)} "
-        f"| {_spell(row.reference, row.unit)} ({row.reference_name}) | {row.ratio:,.2f} "
+        f"| {_spell(row.reference, row.unit)} ({row.reference_name}) | {_spell_ratio(row.ratio)} "
         f"| {row.target} | {'yes' if row.reached else '**no**'} |"
         for row in rows
     )
     return "\n".join(lines)
+
+
+def _spell_ratio(ratio: float) -> str:
+    if not ratio or ratio > _MOST_TOLD:
+        return f"over {_MOST_TOLD:,}"
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.2f}"
 
 
 def _spell(value: float, unit: str) -> str:

@@ -20,7 +20,7 @@ REPO = Path(__file__).resolve().parents[2]
 GB = 10**9
 #: what a build may add to the memory of the loaded program
 FIXED, SHARE = 200 * 10**6, 0.02
-#: a page more than the chunks that are under way
+#: what streaming may take: chunks under way, buffers, the archive's directory
 STREAMED = 100 * 10**6
 
 

@@ -22,8 +22,8 @@ from aotwin.errors import CheckError, StorageError
 from aotwin.portable_names import first_clash, path_problem
 from aotwin.reproducible import zip_date_time
 
-#: bytes read at a time
-_CHUNK = 4 << 20
+#: bytes read at a time: larger pieces cost a mapping of memory each
+_CHUNK = 1 << 20
 #: ZipInfo.create_system of Unix: the high half of external_attr is a st_mode
 _UNIX = 3
 _REGULAR_FILE = 0o100000
