@@ -40,8 +40,8 @@ apt_install() {
 
 find_python() {
     local candidate
-    for candidate in ${PYTHON:-} python3.11 python3 python3.12 python3.13 python3.10; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+    for candidate in ${PYTHON:-} python3.11 python3 python3.12 python3.13; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v "$candidate"
             return
         fi
@@ -52,7 +52,7 @@ find_python() {
 setup_venv() {
     local python key shared mini site
     python=$(find_python) || { apt_install python3 && python=$(find_python); } ||
-        die "Python 3.10 or newer is needed"
+        die "Python 3.11 or newer is needed: transformers, which the tests export models of, wants it"
     "$python" -c 'import venv, ensurepip' 2>/dev/null || apt_install python3-venv
     key=$("$python" -c 'import hashlib, sys
 print("%d.%d-" % sys.version_info[:2] + hashlib.sha256((sys.executable + open(sys.argv[1]).read()).encode()).hexdigest()[:12])' \
@@ -82,6 +82,12 @@ print("%d.%d-" % sys.version_info[:2] + hashlib.sha256((sys.executable + open(sy
     fi
     PATH=$mini/bin:$shared/bin:$PATH
     export PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONPATH=$repo/ci
+}
+
+# What the tests sign with, and make certificates with.
+setup_signing() {
+    command -v osslsigncode >/dev/null && command -v openssl >/dev/null ||
+        apt_install osslsigncode openssl
 }
 
 setup() {

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from aotwin.adapters.wine import windows_path
 from aotwin.errors import AotwinError, UsageError
 from windows_on_wine.environment import ensure
-from windows_on_wine.wine import windows_path
 
 
 def main(arguments: Sequence[str]) -> int:

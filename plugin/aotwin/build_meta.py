@@ -19,6 +19,7 @@ from aotwin.reproducible import source_date_epoch
 from aotwin.settings import ConfigSettings, Settings, load_settings
 from aotwin.stages.pack import add_top_levels
 from aotwin.stages.sources import model_sources
+from aotwin.termination import terminable
 
 __all__ = [
     "build_editable",
@@ -40,15 +41,13 @@ def _hook(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     @functools.wraps(function)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return function(*args, **kwargs)
-        except AotwinError as error:
-            sys.stdout.flush()
-            print(f"aotwin: error: {error}", file=sys.stderr, flush=True)
-            raise SystemExit(1) from error
-        except KeyboardInterrupt:
-            print("aotwin: interrupted; nothing half-written was left", file=sys.stderr, flush=True)
-            raise SystemExit(130) from None
+        with terminable():
+            try:
+                return function(*args, **kwargs)
+            except AotwinError as error:
+                sys.stdout.flush()
+                print(f"aotwin: error: {error}", file=sys.stderr, flush=True)
+                raise SystemExit(1) from error
 
     return guarded
 

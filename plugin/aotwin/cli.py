@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from aotwin.errors import AotwinError, UsageError
 from aotwin.progress import Progress
+from aotwin.termination import terminable
 from aotwin.version import __version__
 
 if TYPE_CHECKING:
@@ -22,9 +23,17 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; returns its exit code. The boundary for errors of the family."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    """Run one command line; returns its exit code. The boundary for errors of the family.
+
+    Raises:
+        SystemExit: 2 for wrong usage; 128 + its number for a signal that asked for the end.
+    """
+    options = _parser().parse_args(arguments)
+    with terminable():
+        return _run_command(options)
+
+
+def _run_command(options: argparse.Namespace) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         code = command(options)
@@ -37,9 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AotwinError as error:
         print(f"aotwin: error: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("aotwin: interrupted; nothing half-written was left", file=sys.stderr)
-        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -153,11 +159,10 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _check(options: argparse.Namespace) -> int:
-    from aotwin.pipeline import check
+    from aotwin.checking import check_all
 
     passed = True
-    for path in options.paths:
-        report = check(path, full=options.full)
+    for report in check_all(options.paths, full=options.full):
         print(report.to_json() if options.json else report.to_text())
         passed = passed and bool(report)
     return 0 if passed else 1

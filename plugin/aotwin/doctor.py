@@ -27,7 +27,14 @@ class Row:
 
 def examine() -> list[Row]:
     """Look for everything that builds and checks use; starts nothing and fetches nothing."""
-    return [_python(), _zig(), *(_sysroot(name) for name in known_targets()), _torch(), _wine()]
+    return [
+        _python(),
+        _zig(),
+        *(_sysroot(name) for name in known_targets()),
+        _torch(),
+        _wine(),
+        _osslsigncode(),
+    ]
 
 
 def _python() -> Row:
@@ -73,7 +80,18 @@ def _wine() -> Row:
     return Row(
         "Wine",
         program is not None,
-        program or "not installed: check=wine does not work",
+        program or "not installed: check=wine and aotwin run do not work",
         "Install the package wine of your distribution.",
+        required=False,
+    )
+
+
+def _osslsigncode() -> Row:
+    program = shutil.which("osslsigncode")
+    return Row(
+        "osslsigncode",
+        program is not None,
+        program or "not installed: needed only for models with sign = {...}",
+        "Install the package osslsigncode of your distribution.",
         required=False,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from aotwin.values import BlobInfo, Constant, SealedDll, TensorSpec, Wrapper
@@ -26,6 +27,7 @@ def render_manifest(
     torch_sha256: str,
     zig_version: str,
     flags: Mapping[str, Sequence[str]],
+    sdk: Mapping[str, str] | None = None,
 ) -> bytes:
     """The manifest as JSON, the same bytes for the same build.
 
@@ -35,6 +37,7 @@ def render_manifest(
         files: the model's other files -> sha256, hex.
         torch_sha256: of the wheel that the sysroot was made from.
         flags: cpu -> flags of the compile.
+        sdk: files of the SDK, "sdk/bin/aotwin.dll" -> sha256, hex; none where there is no SDK.
     """
     data: dict[str, Any] = {
         "version": MANIFEST_VERSION,
@@ -53,22 +56,34 @@ def render_manifest(
                 "file": dll.path.name,
                 "nbytes": dll.nbytes,
                 "sha256": dll.sha256,
+                **_authenticode(dll),
                 "flags": list(flags[dll.cpu]),
             }
             for dll in dlls
         ],
         "blob": {
-            "file": blob.path.name,
+            "file": blob.reference,
             "constants_nbytes": blob.constants_nbytes,
             "constants_sha256": blob.digest.hex(),
             "sha256": blob.file_sha256,
         },
         "files": dict(sorted(files.items())),
+        **({"sdk": dict(sorted(sdk.items()))} if sdk else {}),
         "inputs": _arguments(wrapper),
         "outputs": _results(wrapper),
         "constants": [_constant(constant) for constant in wrapper.constants],
     }
     return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _authenticode(dll: SealedDll) -> dict[str, Any]:
+    """What a signature must cover, and what the build made of the DLL where it signed."""
+    row: dict[str, Any] = {}
+    if dll.authenticode_sha256:
+        row["authenticode_sha256"] = dll.authenticode_sha256
+    if dll.signature is not None:
+        row["signature"] = asdict(dll.signature)
+    return row
 
 
 def _constant(constant: Constant) -> dict[str, Any]:

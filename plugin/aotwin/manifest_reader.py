@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aotwin.manifest import MANIFEST_VERSION
-from aotwin.portable_names import name_problem
+from aotwin.portable_names import first_clash, name_problem, path_problem, reference_problem
+from aotwin.values import DllSignature, Shipped
 
 #: bytes; a manifest with the constants of a large model has 1 MB
 MAX_MANIFEST_NBYTES = 8 << 20
@@ -17,6 +18,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_NBYTES = 1 << 62
 #: one for each CPU level
 _MAX_DLLS = 16
+#: an SDK has 16 files
+_MAX_SDK_FILES = 1000
+#: folder of the SDK in a model's folder
+SDK_HOME = "sdk/"
 
 _Value = TypeVar("_Value", str, int, list[Any], dict[str, Any])
 
@@ -26,7 +31,7 @@ class ManifestError(Exception):
 
 
 @dataclass(frozen=True)
-class ListedDll:
+class ListedDll(Shipped):
     """A DLL as its manifest knows it."""
 
     file: str
@@ -34,12 +39,17 @@ class ListedDll:
     nbytes: int
     #: the seal, hex
     sha256: str
+    #: Authenticode's sha256, hex; "" where the manifest does not tell
+    authenticode_sha256: str = ""
+    #: what the build made of it by signing it, or None
+    signature: DllSignature | None = None
 
 
 @dataclass(frozen=True)
 class ListedBlob:
     """A blob as its manifest, or the DLL that was linked with it, knows it."""
 
+    #: from the model's folder: a name, or "../encoder/encoder_weights.blob" where two models share
     file: str
     #: without the trailer
     constants_nbytes: int
@@ -71,9 +81,11 @@ class Manifest:
     #: the other files -> sha256, hex
     files: Mapping[str, str]
     constants: tuple[ListedConstant, ...]
+    #: files of the SDK, "sdk/bin/aotwin.dll" -> sha256, hex; empty where there is no SDK
+    sdk: Mapping[str, str] = field(default_factory=dict)
 
     def file_names(self) -> tuple[str, ...]:
-        """Every file that it names."""
+        """Every file that it names, the SDK's left out."""
         return (*(dll.file for dll in self.dlls), self.blob.file, *self.files)
 
 
@@ -102,13 +114,14 @@ def parse_manifest(data: bytes) -> Manifest:
         torch_version=_get(_get(tree, "torch", dict), "version", str),
         dlls=tuple(_dll(row) for row in _get(tree, "dlls", list)),
         blob=ListedBlob(
-            _file(blob), _size(blob, "constants_nbytes"), _digest(blob, "constants_sha256"),
+            _reference(blob), _size(blob, "constants_nbytes"), _digest(blob, "constants_sha256"),
             _digest(blob, "sha256"),
         ),
         files={
             _portable(name): _digest(tree["files"], name) for name in _get(tree, "files", dict)
         },
         constants=tuple(_constant(row) for row in _get(tree, "constants", list)),
+        sdk=_sdk(_get(tree, "sdk", dict)) if "sdk" in tree else {},
     )  # fmt: skip
     names = [name.lower() for name in manifest.file_names()]
     if not 1 <= len(manifest.dlls) <= _MAX_DLLS:
@@ -118,10 +131,34 @@ def parse_manifest(data: bytes) -> Manifest:
     return manifest
 
 
+def _sdk(table: dict[str, Any]) -> dict[str, str]:
+    if len(table) > _MAX_SDK_FILES:
+        raise ManifestError(f"its SDK has {len(table)} files; {_MAX_SDK_FILES} are possible")
+    for name in table:
+        problem = path_problem(name)
+        if not problem and not name.startswith(SDK_HOME):
+            problem = f"{name!r} does not lie in {SDK_HOME}"
+        if problem:
+            raise ManifestError(f"its SDK names a file that cannot be: {problem[:200]}")
+    if clash := first_clash(table):
+        raise ManifestError(f"its SDK names files that clash: {clash[0]!r} and {clash[1]!r}")
+    return {name: _digest(table, name) for name in table}
+
+
 def _dll(row: Any) -> ListedDll:
+    authenticode = isinstance(row, dict) and "authenticode_sha256" in row
     return ListedDll(
-        _file(row), _get(row, "cpu", str), _size(row, "nbytes"), _digest(row, "sha256")
+        _file(row),
+        _get(row, "cpu", str),
+        _size(row, "nbytes"),
+        _digest(row, "sha256"),
+        _digest(row, "authenticode_sha256") if authenticode else "",
+        _signature(_get(row, "signature", dict)) if "signature" in row else None,
     )
+
+
+def _signature(row: Any) -> DllSignature:
+    return DllSignature(_digest(row, "sha256"), _size(row, "nbytes"), _digest(row, "value_sha256"))
 
 
 def _constant(row: Any) -> ListedConstant:
@@ -158,8 +195,15 @@ def _file(row: Any) -> str:
     return _portable(_get(row, "file", str))
 
 
+def _reference(row: Any) -> str:
+    name = _get(row, "file", str)
+    if problem := reference_problem(name):
+        raise ManifestError(f"it names a blob that cannot be: {problem[:200]}")
+    return name
+
+
 def _portable(name: str) -> str:
-    # A plain name: nothing that a manifest says is ever looked for outside of its folder.
+    # A plain name: of all that a manifest names, only the blob may be another model's.
     problem = "it is a path" if "/" in name else name_problem(name)
     if problem:
         raise ManifestError(f"it names a file that cannot be: {problem[:200]}")

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
+from aotwin.checkers import is_program_reference
 from aotwin.errors import ConfigurationError
-from aotwin.schema import is_program_reference
 from aotwin.stages.wrapper import is_wrapper, read_wrapper
 from aotwin.toolchain import Cpu, Toolchain
 from aotwin.values import ModelSpec, Wrapper

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aotwin.adapters.files import storage_errors, working_folder
+from aotwin.adapters.files import storage_errors, temporary_folder, working_folder
 from aotwin.adapters.index import file_sha256
-from aotwin.assembly import Job, Session, finish, open_session, start
+from aotwin.assembly import Job, Session, finish, open_session, share_blobs, start
 from aotwin.errors import StorageError
 from aotwin.manifest import MANIFEST_NAME
 from aotwin.model_source import open_source
@@ -19,14 +18,14 @@ from aotwin.stages.components import linked_components
 from aotwin.stages.pack import PackedFile, PackedModel, check_pure, pack_wheel
 from aotwin.stages.pt2 import write_pt2
 from aotwin.stages.sbom import ModelContents, render_sbom
-from aotwin.stages.sysroot import installed_sysroot
+from aotwin.stages.sign import open_signer
+from aotwin.termination import undisturbed
 from aotwin.toolchain import load_toolchain
 from aotwin.values import BuiltModel, ModelSpec, SealedDll
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-    from aotwin.findings import Report
     from aotwin.settings import Settings
 
 
@@ -61,7 +60,7 @@ def build_model(
     Raises:
         AotwinError: whatever a user can cause, see `aotwin.errors`.
     """
-    from aotwin.schema import check_cpus, check_model_name
+    from aotwin.checkers import check_cpus, check_model_name
 
     progress = progress or Progress(quiet=True)
     toolchain = load_toolchain(target)
@@ -148,6 +147,11 @@ def build_wheel(
     # The hook calls this with a target only; without one this is the message.
     toolchain = load_toolchain(settings.target or "none")
     check_pure(pure_wheel)
+    signing = {spec.name: spec.sign for spec in settings.models if spec.sign is not None}
+    signer = None
+    if signing:
+        with progress.stage("trial signature"):
+            signer = open_signer(signing)
     generators = [
         open_source(spec.wrapper or spec.program, spec, settings.project_dir, toolchain)
         for spec in settings.models
@@ -160,11 +164,13 @@ def build_wheel(
             progress=progress,
             jobs=settings.jobs,
             check=settings.check,
+            signer=signer,
         ) as session:
             jobs = [
-                start(spec, generator, work / spec.name, session)
+                start(spec, generator, work.joinpath("models", *spec.name.split(".")), session)
                 for spec, generator in zip(settings.models, generators, strict=True)
             ]
+            share_blobs(jobs, progress)
             finished = [(job, finish(job, session)) for job in jobs]
         with progress.stage("pack"):
             wheel = pack_wheel(
@@ -178,21 +184,6 @@ def build_wheel(
     return wheel.name
 
 
-def check(path: str | os.PathLike[str], *, full: bool = False) -> Report:
-    """Check a DLL, a folder with built models at any depth, a wheel or a `.pt2`.
-
-    Args:
-        full: whether to hash blobs and other large files as well.
-
-    Returns:
-        The report; `bool(report)` says whether it passed. Bad input is a finding, not an error.
-    """
-    from aotwin.stages.check_package import check_path
-
-    sysroot = installed_sysroot(load_toolchain("windows-x86_64"))
-    return check_path(Path(path), sysroot, full=full)
-
-
 def fetch_toolchain(target: str, *, progress: Progress) -> Path:
     """Fetch a target's sysroot and build zig's C++ run time for it, before they are needed.
 
@@ -201,11 +192,11 @@ def fetch_toolchain(target: str, *, progress: Progress) -> Path:
     """
     toolchain = load_toolchain(target)
     with (
-        tempfile.TemporaryDirectory(prefix="aotwin-") as folder,
+        temporary_folder() as folder,
         open_session(
             toolchain,
             toolchain.newest_torch,
-            Path(folder),
+            folder,
             progress=progress,
             jobs=1,
             check="static",
@@ -217,14 +208,18 @@ def fetch_toolchain(target: str, *, progress: Progress) -> Path:
 
 
 def _packed(job: Job, dlls: Sequence[SealedDll]) -> PackedModel:
-    sealed = {dll.path.name: dll.sha256 for dll in dlls}
-    sealed[job.blob.path.name] = job.blob.file_sha256
+    sealed = {dll.path.name: dll.shipped_sha256 for dll in dlls}
+    if not job.blob.shared_from:
+        sealed[job.blob.path.name] = job.blob.file_sha256
+    sealed |= job.sdk
+    # Of the folders in it only the SDK is its own; others are other models' packages.
+    names = {path.name for path in job.directory.iterdir() if path.is_file()} | job.sdk.keys()
     package = job.spec.name.replace(".", "/")
     return PackedModel(
         job.spec.name,
         tuple(
-            PackedFile(f"{package}/{path.name}", path, sealed.get(path.name))
-            for path in sorted(job.directory.iterdir())
+            PackedFile(f"{package}/{name}", job.directory / name, sealed.get(name))
+            for name in sorted(names)
         ),
     )
 
@@ -242,8 +237,9 @@ def _sbom(
     models = [
         ModelContents(
             job.spec.name.replace(".", "/"),
-            tuple((dll.path.name, dll.sha256) for dll in dlls),
-            (job.blob.path.name, job.blob.file_sha256),
+            tuple((dll.path.name, dll.shipped_sha256) for dll in dlls),
+            (job.blob.reference, job.blob.file_sha256),
+            tuple(row for row in sorted(job.sdk.items()) if row[0].endswith((".dll", ".exe"))),
         )
         for job, dlls in finished
     ]
@@ -269,7 +265,8 @@ def _require_replaceable(final: Path) -> None:
 
 
 def _replace_directory(built: Path, final: Path) -> None:
-    with storage_errors(final):
+    # Between the two renames there is no model.
+    with storage_errors(final), undisturbed():
         if final.exists():
             # Inside the temporary folder that is removed in the end.
             final.rename(built.with_name("previous"))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aotwin.adapters.pe import DIRECTORY_NAMES
 from aotwin.errors import ConfigurationError
@@ -86,6 +86,8 @@ class Policy:
     windows_version: tuple[int, int]
     exports: ExportPolicy
     imports: ImportPolicy
+    #: a model's DLL, or one of the SDK's own: its library, its program
+    role: Literal["model", "library", "program"] = "model"
 
     def __post_init__(self) -> None:
         """Refuse data that contradicts itself: a rule that no DLL can meet, or any can.
@@ -109,10 +111,16 @@ class Policy:
             *self.required_flags.values(), *self.forbidden_flags.values(),
         ]  # fmt: skip
         return [
-            (not exports.required, "no export is required"),
+            (
+                (self.role == "program") != (not exports.required),
+                "a program exports" if self.role == "program" else "no export is required",
+            ),
             (bool(exports.required & exports.optional), "an export is required and optional"),
             (any(set(own) <= set("*?") for own in exports.own), "every export counts as our own"),
-            (not imports.sysroot, "no DLL of the sysroot may be imported"),
+            (
+                self.role == "model" and not imports.sysroot,
+                "no DLL of the sysroot may be imported",
+            ),
             (bool(imports.sysroot & set(imports.system)), "a DLL is torch's and Windows' own"),
             (any(not names for names in imports.system.values()), "a DLL of Windows is empty"),
             (
@@ -150,6 +158,53 @@ def load_policy(target: str = "windows-x86_64") -> Policy:
     data = _read(toolchain_path(f"policy-{name}.toml"))
     system = _read(toolchain_path(data["imports"]["system"]))
     return parse_policy(name, data, system)
+
+
+@cache
+def load_sdk_policies(target: str = "windows-x86_64") -> Mapping[str, Policy]:
+    """What each program in the SDK's `bin/` must look like, by its file name.
+
+    Raises:
+        ConfigurationError: no such target, or its data contradicts itself.
+    """
+    policy = load_policy(target)
+    return parse_sdk_policies(policy, _read(toolchain_path(f"policy-{policy.target}.toml")))
+
+
+def parse_sdk_policies(policy: Policy, data: Mapping[str, Any]) -> dict[str, Policy]:
+    """Policies from the table `sdk` of `policy-<target>.toml`.
+
+    Args:
+        policy: that of models, which holds where the table says nothing.
+
+    Raises:
+        ConfigurationError: a key is missing, of the wrong type, or the data contradicts itself.
+    """
+    try:
+        rows = {str(name): dict(row) for name, row in data["sdk"].items()}
+        return {name: _sdk_policy(policy, row, rows) for name, row in rows.items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigurationError(
+            f"the check policy of {policy.target} cannot be read",
+            cause=f"sdk: {type(error).__name__}: {error}",
+            next_step="Mend the policy file under toolchains/.",
+        ) from error
+
+
+def _sdk_policy(policy: Policy, row: Mapping[str, Any], rows: Mapping[str, Any]) -> Policy:
+    siblings = {dll: frozenset(rows[dll]["exports"]) for dll in row["imports"]}
+    changed = replace(
+        policy,
+        role="library" if row["is_dll"] else "program",
+        exports=ExportPolicy(frozenset(row["exports"]), frozenset(), ()),
+        imports=ImportPolicy(frozenset(), {**policy.imports.system, **siblings}),
+        required_directories=policy.required_directories - (set() if row["is_dll"] else {"export"}),
+    )
+    if row["is_dll"]:
+        return changed
+    required = dict(policy.required_characteristics)
+    forbidden = {**policy.forbidden_characteristics, "DLL": required.pop("DLL")}
+    return replace(changed, required_characteristics=required, forbidden_characteristics=forbidden)
 
 
 def parse_policy(target: str, data: Mapping[str, Any], system: Mapping[str, Any]) -> Policy:

@@ -59,6 +59,19 @@ def path_problem(path: str) -> str:
     return ""
 
 
+def reference_problem(reference: str) -> str:
+    """Why a folder's file cannot refer to another one like this; "" when it can.
+
+    Args:
+        reference: a path from the folder: "x.blob", "../encoder/x.blob". Only its first parts may
+            lead upwards.
+    """
+    parts = reference.split("/")
+    while parts and parts[0] == "..":
+        del parts[0]
+    return path_problem("/".join(parts))
+
+
 def first_clash(paths: Iterable[str]) -> tuple[str, str] | None:
     """Two paths that cannot be on one Windows disk together, or None.
 

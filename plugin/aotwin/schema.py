@@ -1,198 +1,17 @@
-"""The configuration as two literal tables: what may be said, how it is checked, what it means.
+"""The configuration as literal tables: what may be said, how it is checked, what it means.
 
 `[tool.aotwin]`, config settings and environment variables are read by `aotwin.settings` with these
-tables, and the tables of the documentation are rendered from them.
+tables; `aotwin.schema_tables` renders them for the documentation.
 """
 
 from __future__ import annotations
 
-import difflib
-import keyword
-import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any
 
-from aotwin.errors import ConfigurationError
-from aotwin.portable_names import name_problem
-from aotwin.toolchain import known_targets, load_toolchain
-
-#: takes a value as TOML gives it and the full name of its key; returns it checked
-Checker = Callable[[object, str], Any]
-
-#: the value of `target` that asks for no model at all, to overrule a pyproject.toml
-NO_TARGET = "none"
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PROGRAM_REFERENCE = re.compile(
-    rf"{_IDENTIFIER.pattern}(\.{_IDENTIFIER.pattern})*:"
-    rf"{_IDENTIFIER.pattern}(\.{_IDENTIFIER.pattern})*"
-)
-
-
-def wrong(where: str, value: object, expected: str, next_step: str = "") -> ConfigurationError:
-    """The error for a value that does not fit its key."""
-    return ConfigurationError(
-        f"{where} is {_shown(value)}",
-        cause=f"expected: {expected}",
-        next_step=next_step or "See docs/reference/configuration.md for what each key takes.",
-    )
-
-
-def unknown(where: str, key: str, known: Iterable[str]) -> ConfigurationError:
-    """The error for a key that nobody reads, with the nearest one that somebody does."""
-    names = sorted(known)
-    near = difflib.get_close_matches(key, names, n=1)
-    return ConfigurationError(
-        f"unknown {where}",
-        cause=f"known are: {', '.join(names)}",
-        next_step=f"Did you mean {near[0]}?"
-        if near
-        else "Remove it, or use one of the known ones.",
-    )
-
-
-def is_program_reference(program: str) -> bool:
-    """True for "module:attribute", False for a path."""
-    return _PROGRAM_REFERENCE.fullmatch(program) is not None
-
-
-def check_model_name(name: str, where: str) -> None:
-    """Refuse a name that cannot become an importable package on Windows.
-
-    Args:
-        name: dotted, "demo.classifier".
-        where: what to call it in the message.
-
-    Raises:
-        ConfigurationError: naming the part that is wrong.
-    """
-    for part in name.split("."):
-        problem = ""
-        if not _IDENTIFIER.fullmatch(part):
-            problem = f"{part!r} is no identifier of ASCII letters, digits and underscores"
-        elif keyword.iskeyword(part):
-            problem = f"{part!r} is a keyword of Python"
-        elif part.startswith("__"):
-            problem = f"{part!r} starts with two underscores, as Python's own names do"
-        elif reserved := name_problem(part):
-            problem = reserved
-        if problem:
-            raise ConfigurationError(
-                f"{where} cannot be imported under that name on the target",
-                cause=problem,
-                next_step='Name the model like a Python package: "demo.classifier".',
-            )
-    top_level = name.partition(".")[0]
-    if top_level == "torch" or top_level in sys.stdlib_module_names:
-        raise ConfigurationError(
-            f"{where} would hide, or be hidden by, the module {top_level!r}",
-            cause=f"{top_level!r} belongs to {'PyTorch' if top_level == 'torch' else 'Python'}",
-            next_step="Put the model into a package of your own.",
-        )
-
-
-def check_cpus(cpus: tuple[str, ...], target: str, where: str) -> None:
-    """Refuse CPU names that the target does not have.
-
-    Raises:
-        ConfigurationError: with the nearest known name.
-    """
-    known = load_toolchain(target).cpus
-    for cpu in cpus:
-        if cpu not in known:
-            raise unknown(f"CPU {cpu!r} of {target} in {where}", cpu, known)
-
-
-def _target(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise wrong(where, value, "the name of a target")
-    if value == NO_TARGET:
-        return value
-    spellings = {
-        spelling: name
-        for name in known_targets()
-        for spelling in (name, *load_toolchain(name).aliases)
-    }
-    if value not in spellings:
-        raise unknown(f"target {value!r} in {where}", value, (*spellings, NO_TARGET))
-    return spellings[value]
-
-
-def _cpu_list(value: object, where: str) -> tuple[str, ...]:
-    expected = 'a list of CPU names, such as ["x86-64-v3"]'
-    if not isinstance(value, list) or not value:
-        raise wrong(where, value, expected)
-    if not all(isinstance(item, str) and item for item in value):
-        raise wrong(where, value, expected)
-    if len(set(value)) != len(value):
-        raise wrong(where, value, f"{expected}, each once", "Remove the repeated name.")
-    return tuple(value)
-
-
-def _jobs(value: object, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise wrong(where, value, "a number of processes, 1 or more")
-    return value
-
-
-def _one_of(*choices: str) -> Checker:
-    def check(value: object, where: str) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise wrong(where, value, " or ".join(repr(choice) for choice in choices))
-        return value
-
-    return check
-
-
-def _program(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise wrong(where, value, '"module:attribute" or the path of a .pt2 file')
-    if is_program_reference(value):
-        return value
-    if ":" in value or not value.endswith(".pt2"):
-        raise wrong(where, value, '"module:attribute" or the path of a .pt2 file')
-    return _relative_path(value, where)
-
-
-def _relative_path(value: object, where: str) -> str:
-    expected = "a path within the project, relative to its pyproject.toml, with forward slashes"
-    if not isinstance(value, str) or not value or "\\" in value or "\0" in value:
-        raise wrong(where, value, expected)
-    path = PurePosixPath(value)
-    if path.is_absolute() or ".." in path.parts or ":" in value or not path.parts:
-        raise wrong(where, value, expected, "Move the file into the project, or copy it there.")
-    return str(path)
-
-
-def _inductor(value: object, where: str) -> dict[str, Any]:
-    """Flatten nested tables to Inductor's dotted names: `cpp.simdlen = 1` -> "cpp.simdlen"."""
-    if not isinstance(value, Mapping):
-        raise wrong(where, value, "a table of Inductor options")
-    options: dict[str, Any] = {}
-    for key, entry in value.items():
-        if isinstance(entry, Mapping) and entry:
-            nested = _inductor(entry, f"{where}.{key}")
-            options.update({f"{key}.{inner}": each for inner, each in nested.items()})
-        elif _is_plain(entry):
-            options[str(key)] = entry
-        else:
-            raise wrong(f"{where}.{key}", entry, "a boolean, number, string or list of them")
-    return options
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, list):
-        return all(_is_plain(item) for item in value)
-    return isinstance(value, (bool, int, float, str)) or value == {}
-
-
-def _table(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise wrong(where, value, "a table")
-    return value
+from aotwin import checkers
+from aotwin.checkers import Checker, unknown, wrong
+from aotwin.values import SignOptions
 
 
 @dataclass(frozen=True)
@@ -210,30 +29,45 @@ class Key:
     setting: bool = True
 
 
+def _sign(value: object, where: str) -> SignOptions:
+    if not isinstance(value, Mapping):
+        raise wrong(where, value, 'a table, such as {} or { timestamp-url = "http://..." }')
+    for key in value:
+        if key not in SIGN_KEYS:
+            raise unknown(f"key {where}.{key}", key, SIGN_KEYS)
+    said = {key: SIGN_KEYS[key].check(entry, f"{where}.{key}") for key, entry in value.items()}
+    return SignOptions(**{key.replace("-", "_"): entry for key, entry in said.items()})
+
+
 #: keys of `[tool.aotwin]`
 PROJECT_KEYS: Mapping[str, Key] = {
     "target": Key(
-        _target,
+        checkers.target_name,
         "`windows-x86_64`, `windows` (the same) or `none`",
         "none: the backend does what setuptools does and leaves the models out",
         "What to build for.",
     ),
     "cpu": Key(
-        _cpu_list,
+        checkers.cpu_names,
         "list of `x86-64-v3` (AVX2), `x86-64-v4` (AVX-512)",
         '`["x86-64-v3"]`',
         "CPU levels of every model that names none itself; as a config setting or environment "
         "variable, of every model. One DLL each, chosen at load time; one weights file.",
     ),
-    "jobs": Key(_jobs, "number, 1 or more", "number of CPUs", "How many compilers run at a time."),
+    "jobs": Key(
+        checkers.number_of_jobs,
+        "number, 1 or more",
+        "number of CPUs",
+        "How many compilers run at a time.",
+    ),
     "check": Key(
-        _one_of("static", "wine"),
+        checkers.one_of("static", "wine"),
         "`static` or `wine`",
         "`static`",
         "How a DLL is checked before it is packed: by reading it, or by loading it under Wine too.",
     ),
     "models": Key(
-        _table,
+        checkers.table,
         'tables, `[tool.aotwin.models."demo.classifier"]`',
         "no model",
         "One table for each model, named for the package it becomes.",
@@ -244,32 +78,69 @@ PROJECT_KEYS: Mapping[str, Key] = {
 #: keys of `[tool.aotwin.models."<name>"]`
 MODEL_KEYS: Mapping[str, Key] = {
     "program": Key(
-        _program,
+        checkers.program,
         "`module:attribute`, or the path of a `.pt2` of `torch.export.save`",
         "this or `wrapper`",
         "A `torch.export.ExportedProgram`, or a callable that returns one.",
         setting=False,
     ),
     "wrapper": Key(
-        _relative_path,
+        checkers.path_in_project,
         "path of a `.pt2` or a folder",
         "this or `program`",
         "What AOTInductor wrote with `package_cpp_only`; needs no torch to build.",
         setting=False,
     ),
     "cpu": Key(
-        _cpu_list,
+        checkers.cpu_names,
         "list, as above",
         "`[tool.aotwin]`'s `cpu`",
         "CPU levels of this model; the first is the one its `.dll` without a suffix is for.",
         setting=False,
     ),
     "inductor": Key(
-        _inductor,
+        checkers.inductor_options,
         "table, such as `{ max_autotune = false }`",
         "empty",
         "Options passed on to Inductor.",
         setting=False,
+    ),
+    "sdk": Key(
+        checkers.yes_or_no,
+        "`true` or `false`",
+        "`false`",
+        "Whether the package holds the SDK for C and C++ in its folder `sdk/`. One serves all "
+        "models.",
+        setting=False,
+    ),
+    "sign": Key(
+        _sign,
+        'table, such as `{}` or `{ timestamp-url = "…" }`',
+        "DLLs are not signed",
+        "Sign the model's DLLs (Authenticode) with the certificate that the environment names.",
+        setting=False,
+    ),
+}
+
+#: keys of `[tool.aotwin.models."<name>".sign]`
+SIGN_KEYS: Mapping[str, Key] = {
+    "timestamp-url": Key(
+        checkers.web_address,
+        "URL of an RFC 3161 timestamp server",
+        "no timestamp",
+        "A timestamp keeps the signature valid after the certificate has expired; with one, no "
+        "two builds give the same bytes.",
+        setting=False,
+    ),
+    "description": Key(
+        checkers.line_of_text,
+        "text",
+        "none",
+        "The name that Windows shows for the signed DLL.",
+        setting=False,
+    ),
+    "url": Key(
+        checkers.web_address, "URL", "none", "A page about it, in the signature.", setting=False
     ),
 }
 
@@ -280,32 +151,7 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "AOTWIN_KEEP_SOURCES": "A folder in which the generated sources are kept.",
     "AOTWIN_VERIFY_WEIGHTS": "On Windows: `full` makes a model hash its whole blob at load.",
     "AOTWIN_PREFETCH": "On Windows: `1` makes a model read its blob ahead at load.",
+    "AOTWIN_SIGN_CERTIFICATE": "Absolute path of the PKCS#12 file that `sign` signs with.",
+    "AOTWIN_SIGN_PASSWORD": "Its password; not needed if it has none.",
     "AOTWIN_CI_CACHE": "In aotwin's own tests: the folder of the Windows-on-Wine environment.",
 }
-
-
-def render_markdown_table() -> str:
-    """The configuration as a Markdown table, one row a key; ends with a newline."""
-    rows = ["| Key | Also as | Value | Default | Meaning |", "|---|---|---|---|---|"]
-    for name, key in PROJECT_KEYS.items():
-        also = f"`--config-setting {name}=`, `AOTWIN_{name.upper()}`" if key.setting else ""
-        rows.append(_row(f"`{name}`", also, key))
-    rows.extend(_row(f'`models."…".{name}`', "", key) for name, key in MODEL_KEYS.items())
-    return "\n".join(rows) + "\n"
-
-
-def _row(name: str, also: str, key: Key) -> str:
-    cells = (name, also, key.value, key.default, key.meaning)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def render_variables_table() -> str:
-    """The environment variables that are no settings, as a Markdown table."""
-    rows = ["| Variable | Meaning |", "|---|---|"]
-    rows.extend(f"| `{name}` | {meaning} |" for name, meaning in OTHER_VARIABLES.items())
-    return "\n".join(rows) + "\n"

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from aotwin.errors import ConfigurationError
-from aotwin.schema import (
-    MODEL_KEYS,
+from aotwin.checkers import (
     NO_TARGET,
-    OTHER_VARIABLES,
-    PROJECT_KEYS,
     check_cpus,
     check_model_name,
     is_program_reference,
     unknown,
     wrong,
 )
+from aotwin.errors import ConfigurationError
+from aotwin.model_clashes import refuse_clashes
+from aotwin.schema import MODEL_KEYS, OTHER_VARIABLES, PROJECT_KEYS
 from aotwin.toolchain import load_toolchain
 from aotwin.values import ModelSpec
 
@@ -101,7 +100,7 @@ def load_settings(
     models = tuple(
         _model(name, value, project_dir) for name, value in said.get("models", {}).items()
     )
-    _refuse_twins(models)
+    refuse_clashes(models)
     if target == NO_TARGET:
         target = None
     else:
@@ -217,6 +216,8 @@ def _model(name: str, value: object, project_dir: Path) -> ModelSpec:
         wrapper=_inside(project_dir, wrapper, f"{where}.wrapper") if wrapper else None,
         cpu=said.get("cpu", ()),
         inductor=said.get("inductor", {}),
+        sign=said.get("sign"),
+        sdk=said.get("sdk", False),
     )
 
 
@@ -229,18 +230,6 @@ def _inside(project_dir: Path, relative: str, where: str) -> Path:
             next_step="Copy the file into the project, so that an sdist can hold it.",
         )
     return path
-
-
-def _refuse_twins(models: Sequence[ModelSpec]) -> None:
-    seen: dict[str, str] = {}
-    for model in models:
-        other = seen.setdefault(model.name.lower(), model.name)
-        if other != model.name:
-            raise ConfigurationError(
-                f"the models {other!r} and {model.name!r} of tool.aotwin.models are one on Windows",
-                cause="their names differ only by case",
-                next_step="Rename one of them.",
-            )
 
 
 def _for_target(
@@ -270,15 +259,7 @@ def _for_target(
         check_cpus(model.cpu, target, f"{where}.cpu")
         cpu = override or model.cpu or project or (load_toolchain(target).default_cpu,)
         check_cpus(cpu, target, "the setting cpu")
-        finished.append(
-            ModelSpec(
-                name=model.name,
-                program=model.program,
-                wrapper=model.wrapper,
-                cpu=cpu,
-                inductor=model.inductor,
-            )
-        )
+        finished.append(replace(model, cpu=cpu))
     return tuple(finished)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 #: AOTInductor pads each constant of a CPU model to this many bytes in the blob
 #: (ALIGN_BYTES in torch/_inductor/codecache.py, AOTI_CONST_ALIGNMENT in model_base.h).
 BLOB_ALIGNMENT = 64
+#: names that are taken in an SDK's `lib/`, in lower case: aotwin.lib, libaotwin.dll.a
+SDK_STEMS = frozenset({"aotwin", "libaotwin"})
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,44 @@ class BlobInfo:
     digest: bytes
     #: sha256 of the whole file, trailer included, hex
     file_sha256: str
+    #: where the file is another model's: its path from the folder of the DLL, "/" between the parts
+    shared_from: str = ""
+
+    @property
+    def reference(self) -> str:
+        """How a DLL and its manifest name the file, from their folder."""
+        return self.shared_from or self.path.name
 
 
 @dataclass(frozen=True)
-class SealedDll:
-    """A linked DLL and the digest taken right after the link."""
+class DllSignature:
+    """The Authenticode signature that the build put on a DLL, and the file that came of it."""
+
+    #: sha256 of the signed file, hex
+    sha256: str
+    #: of the signed file
+    nbytes: int
+    #: sha256 of the signer's encrypted digest, hex: what tells this act of signing from others
+    value_sha256: str
+
+
+class Shipped:
+    """A DLL as it was sealed and, where the build signed it, what came of it."""
+
+    #: sha256 of the file as the linker left it, hex
+    sha256: str
+    #: what signing made of it since, or None
+    signature: DllSignature | None
+
+    @property
+    def shipped_sha256(self) -> str:
+        """sha256 of the file as it leaves the build, hex."""
+        return self.sha256 if self.signature is None else self.signature.sha256
+
+
+@dataclass(frozen=True)
+class SealedDll(Shipped):
+    """A linked DLL and the digests taken right after the link."""
 
     path: Path
     #: cpu name of the target it was compiled for ("x86-64-v3")
@@ -117,6 +152,10 @@ class SealedDll:
     #: sha256 of the file as the linker left it, hex
     sha256: str
     nbytes: int
+    #: Authenticode's sha256 of it, hex: what a signature must cover; "" where it was not taken
+    authenticode_sha256: str = ""
+    #: what signing made of it since, or None
+    signature: DllSignature | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +167,18 @@ class BuiltModel:
     dlls: Mapping[str, Path]
     blob: Path
     manifest: Path
+
+
+@dataclass(frozen=True)
+class SignOptions:
+    """How to sign a model's DLLs; the certificate is the environment's to name."""
+
+    #: of an RFC 3161 timestamp server; "" for no timestamp
+    timestamp_url: str = ""
+    #: what Windows shows as the program's name when it asks about it; "" for nothing
+    description: str = ""
+    #: of a page about it; "" for none
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,6 +195,10 @@ class ModelSpec:
     cpu: tuple[str, ...]
     #: passed on to Inductor
     inductor: Mapping[str, Any] = field(default_factory=dict)
+    #: None: the DLLs stay unsigned
+    sign: SignOptions | None = None
+    #: whether its package holds the SDK, too
+    sdk: bool = False
 
     @property
     def stem(self) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from installer.sources import WheelFile
 
-from aotwin import pipeline
+from aotwin import checking
 from aotwin.adapters.zig import find_zig
 
 LinkedCache = Callable[..., Path]
@@ -118,7 +118,7 @@ def test_a_program_becomes_an_sdist_and_a_wheel_made_from_it(program_project: Pa
 @pytest.mark.torch
 def test_the_wheel_passes_the_check_and_that_of_others(program_project: Path) -> None:
     wheel = program_project / "dist" / WHEEL
-    report = pipeline.check(wheel)
+    report = checking.check(wheel)
     assert report, report.to_text()
     checker = [sys.executable, "-m", "check_wheel_contents", "--no-config", str(wheel)]
     others = subprocess.run(checker, check=False, capture_output=True, text=True)
@@ -152,6 +152,57 @@ def test_a_ready_wrapper_is_built_where_torch_cannot_be_imported(
     assert "demo/classifier/classifier.dll" in archive.namelist()
 
 
+@pytest.fixture(scope="module")
+def sdk_project(
+    ready_wrapper: Path, warm_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Two models with the SDK, built into dist/: an sdist, and a wheel from it."""
+    project = tmp_path_factory.mktemp("sdk") / "project"
+    shutil.copytree(PACKAGES / "ready-classifier", project)
+    shutil.copyfile(ready_wrapper, project / "classifier.pt2")
+    text = (project / "pyproject.toml").read_text("utf-8") + "sdk = true\n"
+    other = text[text.index("[tool.aotwin.models") :].replace("demo.classifier", "demo.other")
+    (project / "pyproject.toml").write_text(text + other, encoding="utf-8")
+    build(project, *NOT_ISOLATED)
+    return project
+
+
+PROGRAMS = ("sdk/bin/aotwin-run.exe", "sdk/bin/aotwin.dll")
+
+
+@pytest.mark.torch
+def test_an_sdk_is_in_the_wheel_sealed_and_listed(sdk_project: Path) -> None:
+    wheel = sdk_project / "dist" / WHEEL
+    archive = zipfile.ZipFile(wheel)
+    bill = archive.read("demo-1.0.dist-info/sboms/aotwin.cdx.json").decode()
+    for home in ("demo/classifier/", "demo/other/"):
+        sealed = json.loads(archive.read(f"{home}aotwin.json"))["sdk"]
+        inside = {name for name in archive.namelist() if name.startswith(f"{home}sdk/")}
+        assert inside == {home + name for name in sealed}
+        stem = home.split("/")[1]
+        assert {*PROGRAMS, "sdk/include/aotwin.h", f"sdk/lib/{stem}.lib"} <= sealed.keys()
+        for name, digest in sealed.items():
+            assert hashlib.sha256(archive.read(home + name)).hexdigest() == digest
+        for name in PROGRAMS:
+            assert f'"{home}{name}"' in bill and sealed[name] in bill
+    report = checking.check(wheel, full=True)
+    assert report, report.to_text()
+    with WheelFile.open(wheel) as source:
+        source.validate_record()
+
+
+@pytest.mark.torch
+def test_an_sdk_compiled_again_elsewhere_gives_the_same_wheel(
+    sdk_project: Path, linked_cache: LinkedCache, tmp_path: Path
+) -> None:
+    project = tmp_path / "another földer" / "project"
+    shutil.copytree(sdk_project, project, ignore=shutil.ignore_patterns("dist", "*.egg-info"))
+    cache = linked_cache("another cache", ("sysroots", "zig", "objects"))
+    build(project, "--wheel", *NOT_ISOLATED, cache=cache, umask=0o077)
+    assert list((cache / "runtime").glob("sdk-*/bin/aotwin.dll")), "it was not compiled again"
+    assert digests(project / "dist")[WHEEL] == digests(sdk_project / "dist")[WHEEL]
+
+
 @pytest.mark.torch
 def test_isolated_builds_share_one_warm_zig(
     ready_project: Path, checkout_wheel: Path, linked_cache: LinkedCache, tmp_path: Path
@@ -175,6 +226,25 @@ def test_isolated_builds_share_one_warm_zig(
     assert (_runtimes(zig.cache_dir), _entries(cache / "zig")) == before
     assert markers == {path: path.stat().st_mtime_ns for path in markers}
     assert results[0] == results[1]
+
+
+@pytest.mark.torch
+@pytest.mark.long
+def test_the_speech_example_builds_in_isolation_from_what_it_requires(
+    checkout_wheel: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "speech"
+    ignored = shutil.ignore_patterns("dist", "build", "*.egg-info")
+    shutil.copytree(REPO / "examples" / "speech", project, ignore=ignored)
+    constraint = tmp_path / "constraint.txt"
+    constraint.write_text(f"aotwin @ {checkout_wheel.as_uri()}\n")
+    build(project, "--wheel", environ={"PIP_CONSTRAINT": str(constraint)})
+    (wheel,) = (project / "dist").iterdir()
+    report = checking.check(wheel, full=True)
+    assert report, report.to_text()
+    names = zipfile.ZipFile(wheel).namelist()
+    for name in ("audio_encoder", "token_embedding", "text_decoder"):
+        assert f"speech/{name}/{name}.dll" in names
 
 
 def _runtimes(zig_cache: Path) -> list[Path]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from test_check_linked_dll import POLICY, SYSROOT, linker, sound
 
 from aotwin.adapters.pe_checksum import compute_checksum
+from aotwin.adapters.pe_readers import Readers
 from aotwin.stages.check import check_dll_bytes
 
 __all__ = ["linker", "sound"]
@@ -26,6 +29,13 @@ FIGURES = st.one_of(
 )
 #: share of the file that is left
 LENGTHS = st.one_of(st.just(1.0), st.floats(0, 1))
+
+
+@pytest.fixture(scope="module")
+def readers() -> Iterator[Readers]:
+    """One pair of processes for all: no file may change what is read of the next."""
+    with closing(Readers()) as started:
+        yield started
 
 
 def mutated(data: bytes, changes: list[tuple[float, bytes]], length: float) -> bytes:
@@ -46,7 +56,11 @@ def mutated(data: bytes, changes: list[tuple[float, bytes]], length: float) -> b
     covered_up=st.booleans(),
 )
 def test_a_mutant_is_reported_and_crashes_nothing(
-    sound: bytes, changes: list[tuple[float, bytes]], length: float, covered_up: bool
+    sound: bytes,
+    readers: Readers,
+    changes: list[tuple[float, bytes]],
+    length: float,
+    covered_up: bool,
 ) -> None:
     data = mutated(sound, changes, length)
     if covered_up:
@@ -58,6 +72,11 @@ def test_a_mutant_is_reported_and_crashes_nothing(
             pass  # no header, so no checksum to mend
     seal = hashlib.sha256(sound).hexdigest()
     report = check_dll_bytes(
-        "model.dll", data, policy=POLICY, sysroot_exports=SYSROOT, sealed_sha256=seal
+        "model.dll",
+        data,
+        policy=POLICY,
+        sysroot_exports=SYSROOT,
+        sealed_sha256=seal,
+        read=readers.read,
     )
     assert ("PE-SEAL" in {finding.id for finding in report.findings}) == (data != sound)

@@ -9,7 +9,6 @@ import dataclasses
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -484,12 +483,11 @@ def test_wrong_usage_is_exit_code_2(
 
 
 HOOK = """\
-import resource, signal, sys
+import resource, sys
 from aotwin import build_meta
 limit = int(sys.argv[2])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-signal.signal(signal.SIGINT, signal.default_int_handler)
 build_meta.build_wheel(sys.argv[1], {"target": "windows"})
 """
 
@@ -531,38 +529,3 @@ def test_without_room_for_the(
     assert f"{name} becomes larger than the disk or a limit allows" in message.fact
     assert "disk" in message.next_step
     assert desk.left_behind() == []
-
-
-def test_an_interrupted_build_leaves_nothing(
-    desk: Desk,
-    ready_wrapper: Path,
-    linked_cache: LinkedCache,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Interrupted as a terminal does it: the whole process group, zig's compile included."""
-    wrapper()(desk, monkeypatch, ready_wrapper)
-    cache = linked_cache("cache")
-    monkeypatch.setenv("AOTWIN_CACHE_DIR", str(cache))
-    command, environ = hook_command(desk)
-    with subprocess.Popen(
-        command,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stderr is not None
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if "weights demo.classifier" in line:
-                # The blob is written; the compile was started before it.
-                os.killpg(process.pid, signal.SIGINT)
-        code = process.wait()
-    assert code == 130, "".join(said)
-    assert said[-1] == "aotwin: interrupted; nothing half-written was left\n"
-    assert "Traceback" not in "".join(said)
-    assert desk.left_behind() == []
-    assert [path for path in (cache / "objects").iterdir() if path.suffix != ".lock"] == []

@@ -13,7 +13,7 @@ from typing import Any
 
 from pe_image import IMAGE_BASE, build_image
 
-from aotwin.policy import load_policy
+from aotwin.policy import load_policy, load_sdk_policies
 from aotwin.stages.components import Component
 from aotwin.stages.sbom import SBOM_PATH, ModelContents, render_sbom
 from aotwin.stages.weights import trailer
@@ -57,10 +57,38 @@ def build_files() -> dict[str, bytes]:
     }
 
 
+def build_sdk_library(**options: Any) -> bytes:
+    """A sound aotwin.dll."""
+    exports = sorted(load_sdk_policies()["aotwin.dll"].exports.required)
+    imports = {"KERNEL32.dll": ("LoadLibraryExW",)}
+    return build_image(exports, **{"imports": imports, **options}).finish()
+
+
+def build_sdk_program(**options: Any) -> bytes:
+    """A sound aotwin-run.exe: not marked as a DLL, and without exports."""
+    imports = {"aotwin.dll": ("aotwin_open_w",), "KERNEL32.dll": ("CloseHandle",)}
+    image = build_image([], **{"imports": imports, **options})
+    image.poke("Characteristics", "H", 0x22).poke("directory 0", "II", 0, 0)
+    return image.finish()
+
+
+def build_files_with_sdk() -> dict[str, bytes]:
+    """The files of a sound model that has the SDK in it."""
+    return {
+        **build_files(),
+        "sdk/bin/aotwin-run.exe": build_sdk_program(),
+        "sdk/bin/aotwin.dll": build_sdk_library(),
+        "sdk/include/aotwin.h": b"#define AOTWIN_H\n",
+        "sdk/lib/cmake/aotwin/models/classifier.cmake": b"\n",
+    }
+
+
 def manifest_of(files: Mapping[str, bytes]) -> dict[str, Any]:
     """The manifest that the build would write for these files."""
     blob = files["classifier_weights.blob"]
+    sdk = {name: sha256(content) for name, content in files.items() if name.startswith("sdk/")}
     return {
+        **({"sdk": sdk} if sdk else {}),
         "version": 1,
         "name": "demo.classifier",
         "target": "windows-x86_64",
@@ -91,6 +119,17 @@ def manifest_of(files: Mapping[str, bytes]) -> dict[str, Any]:
     }
 
 
+def write_sharing_model(folder: Path) -> Path:
+    """Write a model whose DLL uses the blob of the model in ../classifier."""
+    reference = "../classifier/classifier_weights.blob"
+    files = build_files()
+    files["classifier.dll"] = build_dll(blob_name=reference.replace("/", "\\"))
+    manifest = manifest_of(files)
+    manifest["blob"]["file"] = reference
+    del files["classifier_weights.blob"]
+    return write_model(folder, files, manifest)
+
+
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -101,6 +140,7 @@ def write_model(
     """Write a model into a folder; its manifest is right unless another one is given."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     tree = manifest_of(files) if manifest is None else manifest
     (folder / "aotwin.json").write_text(json.dumps(tree), encoding="utf-8")
@@ -116,6 +156,7 @@ def wheel_members(files: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
         HOME.rstrip("/"),
         tuple((dll["file"], dll["sha256"]) for dll in manifest["dlls"]),
         (manifest["blob"]["file"], manifest["blob"]["sha256"]),
+        tuple(row for row in manifest.get("sdk", {}).items() if "/bin/" in row[0]),
     )
     components = [Component(each, each, "1", "", license_id="MIT") for each in ("aotwin", "zig")]
     bill = render_sbom(metadata, [contents], components, generated_by="", epoch=0)

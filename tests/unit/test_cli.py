@@ -73,7 +73,9 @@ def test_an_interrupt_is_one_line_and_exit_code_130(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pipeline, "build_model", interrupted)
-    assert cli.main(["build", "m:net", "-o", "out"]) == 130
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["build", "m:net", "-o", "out"])
+    assert ended.value.code == 130
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
 

@@ -26,8 +26,14 @@ def rows() -> dict[str, Row]:
 
 def test_what_is_missing_comes_with_a_next_step() -> None:
     missing = [row for row in rows().values() if not row.ok]
-    assert {"zig", "Wine", "sysroot windows-x86_64"} <= {row.what for row in missing}
+    assert {"zig", "Wine", "osslsigncode", "sysroot windows-x86_64"} <= {
+        row.what for row in missing
+    }
     assert all(row.next_step for row in missing)
+
+
+def test_without_wine_it_says_what_does_not_work() -> None:
+    assert rows()["Wine"].found == "not installed: check=wine and aotwin run do not work"
 
 
 def test_only_what_every_build_needs_is_a_failure() -> None:

@@ -51,6 +51,12 @@ def test_a_pairing_names_blob_digest_and_what_may_be_written(wrapper: Wrapper) -
     assert text.endswith("AOTWIN_DEFINE_CONSTANTS_BIN(128)\n")
 
 
+def test_a_pairing_with_another_model_s_blob_has_a_path_as_windows_writes_it() -> None:
+    blob = BlobInfo(Path("/x/b.blob"), 64, bytes(32), "", shared_from="../a/b.blob")
+    units = ", ".join(str(ord(letter)) for letter in "..\\a\\b.blob")
+    assert f"blob_name[] = {{{units}, 0}};" in pairing_source(blob, ())
+
+
 def test_a_pairing_without_constants_is_c_all_the_same(wrapper: Wrapper) -> None:
     text = pairing_source(BlobInfo(Path("m.blob"), 64, bytes(32), ""), ())
     assert "may_be_written[] = {0};" in text

@@ -13,7 +13,7 @@ from generated_wrapper import BUFFER, WEIGHT, archive, files, source
 from aotwin.manifest import MANIFEST_VERSION, render_manifest
 from aotwin.manifest_reader import parse_manifest
 from aotwin.stages.wrapper import read_wrapper
-from aotwin.values import BlobInfo, SealedDll, TensorSpec, Wrapper
+from aotwin.values import BlobInfo, DllSignature, SealedDll, TensorSpec, Wrapper
 
 BLOB = BlobInfo(Path("/build/clf_weights.blob"), 128, bytes(32), "b" * 64)
 DLLS = (
@@ -56,8 +56,19 @@ def test_dlls_stand_in_order_of_preference_with_seal_and_flags(wrapper: Wrapper)
     assert list(data["files"]) == ["a", "b"]
 
 
+def test_what_signing_made_of_a_dll_is_read_as_it_was_written(wrapper: Wrapper) -> None:
+    signature = DllSignature("a" * 64, 2000, "b" * 64)
+    signed = dataclasses.replace(DLLS[0], authenticode_sha256="f" * 64, signature=signature)
+    first, second = parse_manifest(render(wrapper, dlls=(signed, DLLS[1]))).dlls
+    assert (first.sha256, first.authenticode_sha256, first.signature) == (
+        "c" * 64, "f" * 64, signature,
+    )  # fmt: skip
+    assert (first.shipped_sha256, signed.shipped_sha256) == ("a" * 64, "a" * 64)
+    assert (second.signature, second.shipped_sha256) == (None, "d" * 64)
+
+
 def test_no_folder_of_this_machine_is_in_it(wrapper: Wrapper) -> None:
-    assert b"/work" not in render(wrapper)
+    assert b"/build" not in render(wrapper)
 
 
 def test_constants_say_where_they_lie_and_who_may_write_them(wrapper: Wrapper) -> None:

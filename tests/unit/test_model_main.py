@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from model_folder import CONSTANTS, build_files, write_model
+from model_folder import CONSTANTS, build_files, sha256, write_model, write_sharing_model
+from signed_image import sign
 
 import aotwin.payload.model_main
 from aotwin.stages.weights import trailer
@@ -92,3 +95,56 @@ def test_without_a_command_it_tells_its_usage(folder: Path) -> None:
     result = run(folder)
     assert result.returncode == 2
     assert result.stderr.startswith("usage: python -m demo.classifier")
+
+
+def test_a_blob_of_another_model_is_looked_at_where_the_dll_looks(folder: Path) -> None:
+    decoder = write_sharing_model(folder.with_name("decoder"))
+    shutil.copyfile(MAIN, decoder / "__main__.py")
+    command = [sys.executable, "-E", "-S", str(decoder), "--check", "--full"]
+
+    def output() -> tuple[int, str]:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    assert output()[0] == 0
+    (decoder / BLOB).write_bytes(CONSTANTS + trailer(len(CONSTANTS), bytes(32)))
+    assert output()[0] == 1
+    (decoder / BLOB).unlink()
+    (folder / BLOB).unlink()
+    code, text = output()
+    assert (code, BLOB in text) == (1, True)
+
+
+def with_signature(folder: Path, *, asked: bool) -> bytes:
+    """Sign the model's DLL; returns it unsigned. With `asked`, its manifest knows."""
+    path = folder / "classifier.dll"
+    unsigned = path.read_bytes()
+    signed = sign(unsigned)
+    path.write_bytes(signed)
+    if asked:
+        manifest = json.loads((folder / "aotwin.json").read_text())
+        manifest["dlls"][0]["signature"] = {
+            "sha256": sha256(signed), "nbytes": len(signed), "value_sha256": "0" * 64,
+        }  # fmt: skip
+        (folder / "aotwin.json").write_text(json.dumps(manifest))
+    return unsigned
+
+
+def test_a_dll_that_the_build_signed_passes(folder: Path) -> None:
+    with_signature(folder, asked=True)
+    assert run(folder, "--check").returncode == 0
+
+
+def test_what_happened_to_a_signature_is_told_apart_from_changed_code(folder: Path) -> None:
+    unsigned = with_signature(folder, asked=False)
+    path = folder / "classifier.dll"
+    said = "classifier.dll: its signature {}; the code is as it was built\n"
+    assert run(folder, "--check").stdout == said.format("was added after the build")
+    path.write_bytes(unsigned)
+    with_signature(folder, asked=True)
+    path.write_bytes(sign(unsigned, value=b"another signer"))
+    assert run(folder, "--check").stdout == said.format("is not the one that the build made")
+    path.write_bytes(unsigned)
+    assert run(folder, "--check").stdout == said.format("was taken away")
+    path.write_bytes(change(sign(unsigned), 0x700))
+    assert run(folder, "--check").stdout.startswith("classifier.dll: changed: sha256")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -127,6 +128,22 @@ def test_the_projects_licence_is_the_one_in_its_metadata(
         assert primary["licenses"] == [{"license": {"name": licenses}}]
 
 
+def test_it_lists_the_programs_of_an_sdk_and_what_is_in_them(
+    components: tuple[Component, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sdk = (("sdk/bin/aotwin.dll", "e" * 64),)
+    monkeypatch.setitem(globals(), "MODELS", [replace(MODELS[0], sdk=sdk)])
+    tree = bill(components)
+    files = {row["name"]: row for row in tree["components"] if row["type"] == "file"}
+    program = files["demo/classifier/sdk/bin/aotwin.dll"]
+    assert program["hashes"] == [{"alg": "SHA-256", "content": "e" * 64}]
+    links = {row["ref"]: row["dependsOn"] for row in tree["dependencies"]}
+    assert program["bom-ref"] in links["package"]
+    assert links[program["bom-ref"]] == [
+        "linked:aotwin", "linked:libcxx", "linked:mingw", "linked:zig",
+    ]  # fmt: skip
+
+
 def test_an_unknown_generator_is_left_out(components: tuple[Component, ...]) -> None:
     tools = bill(components, generated_by="")["metadata"]["tools"]
     assert [tool["name"] for tool in tools] == ["aotwin", "zig"]
@@ -162,3 +179,19 @@ def test_it_lies_in_the_wheel_where_pep_770_says(
         assert f"{INFO}/{SBOM_PATH},sha256=" in archive.read(f"{INFO}/RECORD").decode()
     assert tree["metadata"]["component"]["name"] == "demo-project"
     assert tree["metadata"]["timestamp"] == "2023-11-14T22:13:20Z"
+
+
+def test_a_blob_that_two_models_share_is_listed_once(components: tuple[Component, ...]) -> None:
+    shared = ModelContents(
+        "demo/deep/second",
+        (("second.dll", "e" * 64),),
+        ("../../classifier/c_weights.blob", "b" * 64),
+    )
+    text = render_sbom(METADATA, [MODELS[0], shared], components, generated_by="", epoch=0)
+    tree = json.loads(text)
+    blob = "demo/classifier/c_weights.blob"
+    assert [each["name"] for each in tree["components"]].count(blob) == 1
+    needs = {each["ref"]: each["dependsOn"] for each in tree["dependencies"]}
+    for dll in ("demo/classifier/classifier.dll", "demo/deep/second/second.dll"):
+        assert f"file:{blob}" in needs[f"file:{dll}"]
+    assert JsonStrictValidator(SchemaVersion.V1_4).validate_str(text.decode()) is None

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aotwin.adapters.wine import Wine, linux_path, program_environment, windows_path
+from aotwin.adapters.wine import linux_path, program_environment, windows_path
 from aotwin.adapters.zig import Zig
 from aotwin.compilers import compiler_scripts
 from aotwin.errors import LoadError, ToolError
@@ -57,6 +57,12 @@ def test_a_description_has_a_row_for_each_input_and_output() -> None:
     kinds = re.findall(r"AOTWIN_KIND_(\w+)", source.partition("outputs[]")[2])
     assert kinds == ["TENSOR", "NUMBER", "CONSTANT"]
     assert ".num_inputs = 3," in source and ".num_outputs = 3," in source
+
+
+def test_a_dll_checks_the_cpu_for_the_level_that_it_was_compiled_for() -> None:
+    source = description_source(WRAPPER, cpu="x86-64-v4", torch_version="2.13.0")
+    assert "return aotwin_cpu_level() >= 4;" in source
+    assert '.cpu = "x86-64-v4",' in source
 
 
 def test_fallback_operators_are_named_once_and_sorted() -> None:
@@ -145,14 +151,14 @@ def test_a_path_that_windows_cannot_have_is_an_error() -> None:
 
 def test_a_windows_program_gets_no_python_and_no_locale_of_the_host() -> None:
     host = {"PATH": "/bin", "PYTHONPATH": "/x", "LC_CTYPE": "C", "LANG": "C", "WINEDEBUG": "+all"}
-    wine = Wine(Path("/usr/bin/wine"), Path("/prefix"))
-    environment = program_environment(host, wine, {"A": "1"})
+    host["AOTWIN_SIGN_PASSWORD"] = "secret"
+    environment = program_environment(host, Path("/prefix"), {"A": "1"})
     assert environment["PATH"] == "/bin"
     assert environment["WINEDEBUG"] == "-all"
     assert environment["WINEPREFIX"] == "/prefix"
     assert environment["KMP_TOPOLOGY_METHOD"] == "flat"
     assert environment["A"] == "1"
-    assert not {"PYTHONPATH", "LC_CTYPE", "LANG"} & environment.keys()
+    assert not {"PYTHONPATH", "LC_CTYPE", "LANG", "AOTWIN_SIGN_PASSWORD"} & environment.keys()
 
 
 def test_the_vc_runtime_is_pinned_whole() -> None:
@@ -186,7 +192,7 @@ PASSED = {
     "void": {"void"},
 }
 SIZES = {
-    "IntPtr": 8, "ulong": 8, "uint": 4, "int": 4, "string?": 8,
+    "IntPtr": 8, "ulong": 8, "uint": 4, "int": 4, "string": 8,
     "void*": 8, "uint64_t": 8, "int32_t": 4, "uint32_t": 4, "const int64_t*": 8,
     "const char*": 8, "const wchar_t*": 8,
 }  # fmt: skip

@@ -11,6 +11,7 @@ from aotwin import schema
 from aotwin.errors import ConfigurationError
 from aotwin.reproducible import DEFAULT_EPOCH, source_date_epoch, zip_date_time
 from aotwin.settings import ConfigSettings, Settings, load_settings
+from aotwin.values import SignOptions
 
 REPOSITORY = Path(__file__).parents[2]
 MODEL = '[tool.aotwin.models."demo.classifier"]\nprogram = "export_model:classifier"\n'
@@ -115,6 +116,16 @@ def test_settings_of_setuptools_are_kept_apart(tmp_path: Path) -> None:
     assert settings_of(tmp_path, MODEL, {**said, "jobs": "1"}).setuptools == said
 
 
+def test_a_model_is_signed_where_its_table_says_so(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, MODEL, WINDOWS).models[0].sign is None
+    assert settings_of(tmp_path, MODEL + "sign = {}\n", WINDOWS).models[0].sign == SignOptions()
+    url = "http://timestamp.example/?a=b"
+    text = f'{MODEL}sign = {{ timestamp-url = "{url}", description = "Demo", url = "{url}" }}\n'
+    environ = {"AOTWIN_SIGN_CERTIFICATE": "signer.p12", "AOTWIN_SIGN_PASSWORD": "secret"}
+    (model,) = settings_of(tmp_path, text, WINDOWS, environ).models
+    assert model.sign == SignOptions(url, "Demo", url)
+
+
 def test_paths_become_absolute_and_inductor_options_dotted(tmp_path: Path) -> None:
     (tmp_path / "a.pt2").touch()
     (tmp_path / "b").mkdir()
@@ -129,6 +140,12 @@ def test_paths_become_absolute_and_inductor_options_dotted(tmp_path: Path) -> No
     assert first.program == str(tmp_path / "a.pt2")
     assert first.inductor == {"max_autotune": False, "cpp.simdlen": 512, "list": [1, "x"]}
     assert second.wrapper == tmp_path / "b"
+
+
+def test_an_sdk_is_there_when_asked_for(tmp_path: Path) -> None:
+    text = MODEL + "sdk = true\n" + MODEL.replace("demo.classifier", "demo.classifier.sdk_user")
+    first, second = settings_of(tmp_path, text, WINDOWS).models
+    assert (first.sdk, second.sdk) == (True, False)
 
 
 def model_with(line: str) -> str:
@@ -250,6 +267,38 @@ KEY = 'tool.aotwin.models."demo.classifier"'
             id="no program",
         ),
         pytest.param(model_with("inductor = 3"), {}, {}, [f"{KEY}.inductor"], id="inductor"),
+        pytest.param(model_with("sign = true"), {}, {}, [f"{KEY}.sign", "table"], id="sign"),
+        pytest.param(
+            model_with('sign = { timestamp_url = "http://t.example" }'),
+            {},
+            {},
+            [f"{KEY}.sign.timestamp_url", "Did you mean timestamp-url?"],
+            id="an unknown key of sign",
+        ),
+        pytest.param(
+            model_with('sign = { timestamp-url = "t.example" }'),
+            {},
+            {},
+            [f"{KEY}.sign.timestamp-url", "http://"],
+            id="a timestamp server without its protocol",
+        ),
+        pytest.param(
+            model_with('sign = { url = "http://a b" }'), {}, {}, [f"{KEY}.sign.url"], id="a space"
+        ),
+        pytest.param(
+            model_with("sign = { description = 3 }"),
+            {},
+            {},
+            [f"{KEY}.sign.description"],
+            id="a description that is a number",
+        ),
+        pytest.param(
+            model_with('sign = { description = "two\\nlines" }'),
+            {},
+            {},
+            [f"{KEY}.sign.description"],
+            id="a description of two lines",
+        ),
         pytest.param(
             model_with("inductor = { a.b = 1979-05-27 }"), {}, {}, [".inductor.a.b"], id="a date"
         ),
@@ -263,6 +312,21 @@ KEY = 'tool.aotwin.models."demo.classifier"'
         pytest.param(named("demo.aux"), {}, {}, ["'aux' is the name of a device"], id="a device"),
         pytest.param(named("json.model"), {}, {}, ["'json' belongs to Python"], id="stdlib"),
         pytest.param(named("torch"), {}, {}, ["'torch' belongs to PyTorch"], id="torch"),
+        pytest.param(model_with('sdk = "yes"'), {}, {}, [f"{KEY}.sdk is 'yes'"], id="sdk no bool"),
+        pytest.param(
+            named("demo.Aotwin") + "sdk = true\n",
+            {},
+            {},
+            ['"demo.Aotwin".sdk is true', "own library"],
+            id="sdk of a namesake",
+        ),
+        pytest.param(
+            model_with("sdk = true") + named("demo.Classifier.sdk.bin"),
+            {},
+            {},
+            [f"{KEY}.sdk is true", "demo.Classifier.sdk.bin", "demo/classifier/sdk"],
+            id="a model within the sdk",
+        ),
         pytest.param(named("demo.A") + named("demo.a"), {}, {}, ["only by case"], id="case"),
     ],
 )

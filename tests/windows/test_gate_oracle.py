@@ -19,6 +19,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -26,17 +27,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from model_dlls import BytesWeights, windows_sysroot
+from model_dlls import BytesWeights, compile_for, windows_sysroot
 
 from aotwin.adapters import pe_pefile
 from aotwin.adapters.pe import DIRECTORY_NAMES, PeFacts, facts_of
 from aotwin.adapters.pe_checksum import compute_checksum
+from aotwin.adapters.pe_readers import Readers
 from aotwin.policy import load_policy
 from aotwin.stages.check import check_dll, check_dll_bytes
 from aotwin.stages.checks import IMAGE_RULES, Image
-from aotwin.stages.compile import compile_wrapper
 from aotwin.stages.generate import generate
-from aotwin.stages.link import link_model
 from aotwin.stages.weights import write_blob
 from aotwin.toolchain import load_toolchain
 from aotwin.weights_source import WeightSource
@@ -101,7 +101,14 @@ def mutants(data: bytes, facts: PeFacts, number: int) -> Iterator[Mutant]:
             yield Mutant(region, offset, bytes(changed))
 
 
-def passes(data: bytes, exports: dict[str, frozenset[str]]) -> bool:
+@pytest.fixture(scope="module")
+def readers() -> Iterator[Readers]:
+    """One pair of processes for all: no file may change what is read of the next."""
+    with closing(Readers()) as started:
+        yield started
+
+
+def passes(data: bytes, exports: dict[str, frozenset[str]], readers: Readers) -> bool:
     """The check lets it through without a seal. Rules come first: they are quicker."""
     try:
         facts = facts_of(pe_pefile.read(data))
@@ -111,7 +118,10 @@ def passes(data: bytes, exports: dict[str, frozenset[str]]) -> bool:
     image = Image(data, facts, POLICY, lower)
     if any(rule.findings(image) for rule in IMAGE_RULES):
         return False
-    return bool(check_dll_bytes("mutant.dll", data, policy=POLICY, sysroot_exports=exports))
+    report = check_dll_bytes(
+        "mutant.dll", data, policy=POLICY, sysroot_exports=exports, read=readers.read
+    )
+    return bool(report)
 
 
 def outcome(host: WeightsHost, dll: Path) -> tuple[str, list[float]]:
@@ -134,7 +144,11 @@ def outcome(host: WeightsHost, dll: Path) -> tuple[str, list[float]]:
 
 
 def test_mutants_that_the_check_passes_load_and_compute_right(
-    counting: ModelDll, host: WeightsHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    counting: ModelDll,
+    host: WeightsHost,
+    readers: Readers,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     sound = counting.dll.read_bytes()
     seal = hashlib.sha256(sound).hexdigest()
@@ -144,7 +158,7 @@ def test_mutants_that_the_check_passes_load_and_compute_right(
     result, expected = outcome(host, dll)
     assert result == "ran"
     made = list(mutants(sound, facts, count("MUTANTS", 200)))
-    passed = [each for each in made if passes(each.data, exports)]
+    passed = [each for each in made if passes(each.data, exports, readers)]
     outcomes: Counter[str] = Counter()
     harmful = []
     for mutant in passed:
@@ -156,7 +170,9 @@ def test_mutants_that_the_check_passes_load_and_compute_right(
         if result != "ran":
             harmful.append(f"{mutant.region} at {mutant.offset:#x}: {result}")
         # The manifest's seal covers every byte, also those that no rule has an opinion on.
-        report = check_dll_bytes("mutant.dll", mutant.data, policy=POLICY, sealed_sha256=seal)
+        report = check_dll_bytes(
+            "mutant.dll", mutant.data, policy=POLICY, sealed_sha256=seal, read=readers.read
+        )
         assert [finding.id for finding in report.findings] == ["PE-SEAL"]
     with capsys.disabled():
         print(f"\n{len(made)} mutants, {len(passed)} pass without a seal: {dict(outcomes)}")
@@ -204,29 +220,26 @@ def constants_of(source: WeightSource, relink: int) -> BytesWeights:
 
 
 def test_varied_models_pass_with_no_finding(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    readers: Readers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     toolchain = load_toolchain("windows")
-    zig, sysroot = windows_sysroot()
+    exports = windows_sysroot()[1].exports
     models, builds = 0, 0
     for seed in range(count("MODELS", 12)):
         module = Varied(seed).eval()
         program = torch.export.export(module, (torch.ones(2, module.width),))
         cpu = toolchain.cpus[("x86-64-v3", "x86-64-v4")[seed % 2]]
         wrapper, weights = generate(program, name=f"varied{seed}", simdlen=cpu.simdlen, inductor={})
-        compiled = compile_wrapper(wrapper, toolchain=toolchain, cpu=cpu, sysroot=sysroot, zig=zig)
+        link = compile_for(wrapper, f"varied{seed}.dll", cpu.name)
         models += 1
         for relink in range(count("RELINKS", 25)):
             folder = tmp_path / f"{seed}-{relink}"
             folder.mkdir()
             blob = write_blob(constants_of(weights, relink), folder / f"varied{seed}_weights.blob")
-            sealed = link_model(
-                compiled, wrapper, blob, dll_name=f"varied{seed}.dll", output_dir=folder,
-                toolchain=toolchain, cpu=cpu, sysroot=sysroot, zig=zig,
-            )  # fmt: skip
+            sealed = link(blob, folder)
             report = check_dll(
-                sealed.path, policy=POLICY, sysroot_exports=sysroot.exports,
-                sealed_sha256=sealed.sha256,
+                sealed.path, policy=POLICY, sysroot_exports=exports,
+                sealed_sha256=sealed.sha256, read=readers.read,
             )  # fmt: skip
             assert (report.findings, report.skipped) == ((), ()), report.to_text()
             builds += 1

@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from aotwin.stages.compile import compile_wrapper
 from aotwin.stages.generate import generate
-from aotwin.stages.link import link_model
 from aotwin.stages.weights import TRAILER_NBYTES, trailer
-from aotwin.toolchain import load_toolchain
-from aotwin.values import BlobInfo, Wrapper
+from aotwin.values import BlobInfo
 from aotwin.weights_source import WeightSource
 
 if TYPE_CHECKING:
@@ -46,6 +43,8 @@ class Built:
     """The model, and its DLL beside a blob that has holes where the constants are zero."""
 
     def __init__(self, folder: Path) -> None:
+        from model_dlls import compile_for
+
         torch.manual_seed(0)
         table = torch.from_file(
             str(folder / "table"), shared=True, size=ROWS * WIDTH, dtype=torch.float32
@@ -55,7 +54,7 @@ class Built:
         program = torch.export.export(self.module, (torch.ones(2, WIDTH),))
         self.wrapper, weights = generate(program, name="far", simdlen=256, inductor={})
         self.blob = write_with_holes(weights, folder / "far_weights.blob")
-        self.dll = link(self.wrapper, self.blob, folder)
+        self.dll = compile_for(self.wrapper, "far.dll", "x86-64-v3")(self.blob, folder).path
 
 
 def write_with_holes(weights: WeightSource, path: Path) -> BlobInfo:
@@ -74,26 +73,6 @@ def write_with_holes(weights: WeightSource, path: Path) -> BlobInfo:
         file.write(tail)
     assert path.stat().st_size == weights.nbytes + TRAILER_NBYTES
     return BlobInfo(path, weights.nbytes, digest.digest(), whole.hexdigest())
-
-
-def link(wrapper: Wrapper, blob: BlobInfo, folder: Path) -> Path:
-    from model_dlls import windows_sysroot
-
-    toolchain = load_toolchain("windows")
-    zig, sysroot = windows_sysroot()
-    cpu = toolchain.cpus[toolchain.default_cpu]
-    compiled = compile_wrapper(wrapper, toolchain=toolchain, cpu=cpu, sysroot=sysroot, zig=zig)
-    return link_model(
-        compiled,
-        wrapper,
-        blob,
-        dll_name="far.dll",
-        output_dir=folder,
-        toolchain=toolchain,
-        cpu=cpu,
-        sysroot=sysroot,
-        zig=zig,
-    ).path
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from typing import Any
 import pytest
 
 from aotwin.stages.pt2 import write_pt2
+from project_build import build_wheel
 from windows_on_wine import WindowsPython
 
 REPO = Path(__file__).resolve().parents[2]
@@ -68,16 +66,7 @@ print(json.dumps(result))
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tmp_path_factory.mktemp("project") / "forms"
     shutil.copytree(PROJECT, project)
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--skip-dependency-check",
-         "--config-setting", "target=windows"],
-        cwd=project,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPO / "plugin"), *sys.path])},
-    )  # fmt: skip
-    (built,) = (project / "dist").iterdir()
-    return built
+    return build_wheel(project)[0]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from aotwin.adapters.zig import find_zig
+from project_build import build_wheel
 from windows_on_wine import WindowsPython
 from windows_on_wine.environment import Argument
 
@@ -85,12 +86,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def speech(
     project: Path, windows: WindowsPython, tmp_path_factory: pytest.TempPathFactory
 ) -> Speech:
-    run_here(
-        ["-m", "build", "--wheel", "--no-isolation", "--skip-dependency-check",
-         "--config-setting", "target=windows"],
-        project,
-    )  # fmt: skip
-    (wheel,) = (project / "dist").iterdir()
+    wheel, _ = build_wheel(project)
     site = tmp_path_factory.mktemp("windows") / "Wörter und Töne"
     windows.install([wheel], site)
     run_here(["make_audio.py", "speech.wav"], project)

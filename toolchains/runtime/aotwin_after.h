@@ -26,6 +26,7 @@
 #undef AOTInductorModelUpdateConstantsMap
 #undef AOTInductorModelUpdateConstantsMapV2
 
+#include "aotwin_constants_exports.h"
 #include "aotwin_container_exports.h"
 #include "aotwin_info_exports.h"
 #include "aotwin_model_exports.h"

@@ -133,11 +133,13 @@ inline RAIIAtenTensorHandle same_tensor(AtenTensorHandle tensor) {
   return RAIIAtenTensorHandle(handle);
 }
 
-// All constants over a mapped blob: used where they lie, but copied where the model may write.
-inline std::vector<NewConstant> constants_over_mapping(
+// All constants over a blob. Used where they lie, but copied where the model may write; or all
+// copied, where the caller unmaps or frees his bytes afterwards.
+inline std::vector<NewConstant> constants_over(
     AOTInductorModel& model,
     const Layout& layout,
-    const uint8_t* blob) {
+    const uint8_t* blob,
+    bool copy_all) {
   std::vector<NewConstant> result;
   result.reserve(layout.entries().size());
   for (const Layout::Entry& entry : layout.entries()) {
@@ -145,32 +147,14 @@ inline std::vector<NewConstant> constants_over_mapping(
     // Nothing writes through this pointer: the build marks each constant that the model may write.
     auto* storage = const_cast<uint8_t*>(blob + entry.offset);
     constant.origin = Origin::mapped;
-    if (entry.may_be_written) {
+    if (copy_all || entry.may_be_written) {
+      // One allocation each: replacing a few of them later gives their memory back.
       constant.memory = allocate(entry.size);
       std::memcpy(constant.memory.get(), storage, entry.size);
       storage = constant.memory.get();
       constant.origin = Origin::copied;
     }
     constant.tensor = tensor_over(model, entry.index, storage);
-    result.push_back({entry.index, std::move(constant)});
-  }
-  return result;
-}
-
-// All constants over a copy of a blob: the caller unmaps or frees his bytes afterwards.
-inline std::vector<NewConstant> constants_over_copy(
-    AOTInductorModel& model,
-    const Layout& layout,
-    const uint8_t* blob) {
-  std::vector<NewConstant> result;
-  result.reserve(layout.entries().size());
-  for (const Layout::Entry& entry : layout.entries()) {
-    Constant constant;
-    // One allocation each: replacing a few of them later gives their memory back.
-    constant.memory = allocate(entry.size);
-    std::memcpy(constant.memory.get(), blob + entry.offset, entry.size);
-    constant.tensor = tensor_over(model, entry.index, constant.memory.get());
-    constant.origin = Origin::copied;
     result.push_back({entry.index, std::move(constant)});
   }
   return result;

@@ -34,7 +34,7 @@ class Container : private WeightsState, public AOTInductorModelContainer {
       refresh(set, layout_);
     }
     if (blob() != nullptr) {
-      place(active_index(), constants_over_mapping(model(), layout_, blob()->data()));
+      place_mapping();
     }
   }
 
@@ -92,7 +92,7 @@ class Container : private WeightsState, public AOTInductorModelContainer {
     const std::lock_guard lock(update_mutex_);
     if (blob() != nullptr && blob()->is_viewed_at(bytes)) {
       if (!uses_blob()) {
-        place(active_index(), constants_over_mapping(model(), layout_, blob()->data()));
+        place_mapping();
       }
       return;
     }
@@ -102,7 +102,7 @@ class Container : private WeightsState, public AOTInductorModelContainer {
           "the weights handed over are too short: expected " + std::to_string(expected) +
           " readable bytes, found " + std::to_string(found));
     }
-    place(active_index(), constants_over_copy(model(), layout_, bytes));
+    place(active_index(), constants_over(model(), layout_, bytes, /* copy_all = */ true));
   }
 
   void swap_checked() {
@@ -168,6 +168,12 @@ class Container : private WeightsState, public AOTInductorModelContainer {
 
   size_t active_index() {
     return static_cast<size_t>(private_member(ActiveIndex(), *this));
+  }
+
+  void place_mapping() {
+    place(
+        active_index(),
+        constants_over(model(), layout_, blob()->data(), /* copy_all = */ false));
   }
 
   bool uses_blob() {

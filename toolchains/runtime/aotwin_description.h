@@ -59,6 +59,9 @@ typedef struct AotwinDescription {
 
 const AotwinDescription* AotwinDescribe(void);
 
+/* Within the DLL: whether this CPU has the level. Compiled for the lowest one, as the link is. */
+int aotwin_cpu_fits(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "aotwin_container_exports.h"
+#include "aotwin_constants_exports.h"
 
 namespace aotwin {
 
@@ -21,7 +21,8 @@ class Model : private WeightsState, public AOTInductorModel {
         layout_(*this) {
     sets_[0].constants.resize(num_constants());
     if (blob() != nullptr) {
-      for (NewConstant& each : constants_over_mapping(*this, layout_, blob()->data())) {
+      for (NewConstant& each :
+           constants_over(*this, layout_, blob()->data(), /* copy_all = */ false)) {
         put(each.index, same_tensor(each.constant.tensor));
         sets_[0].constants[each.index] = std::move(each.constant);
       }
@@ -87,6 +88,7 @@ inline Model& model_of(AOTInductorModelHandle handle) {
 inline void create_model(AOTInductorModelHandle* result, const UserTensors& given) {
   require(result != nullptr, "there is no place for the model's handle");
   *result = nullptr;
+  require_cpu();
   auto model = std::make_unique<Model>();
   model->take(given);
   *result = reinterpret_cast<AOTInductorModelHandle>(

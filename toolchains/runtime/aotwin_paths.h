@@ -52,9 +52,27 @@ inline std::wstring full_path(const std::wstring& path) {
   }
 }
 
-// A file name in the folder of another file. `file` is full.
+// A file in the folder of another file, or from there on. `file` is full; `name` may begin with
+// `..\`, which is resolved here, as Windows does not do it in verbatim paths.
 inline std::wstring beside(const std::wstring& file, const std::wstring& name) {
-  return file.substr(0, file.find_last_of(L"\\/") + 1) + name;
+  std::wstring folder = file.substr(0, file.find_last_of(L"\\/") + 1);
+  size_t start = 0;
+  while (name.compare(start, 3, L"..\\") == 0) {
+    start += 3;
+    // The folder's own separator is its last character; a root has none before that one.
+    const size_t parent = folder.size() < 2 ? std::wstring::npos
+                                            : folder.find_last_of(L"\\/", folder.size() - 2);
+    if (parent == std::wstring::npos) {
+      break;
+    }
+    folder.resize(parent + 1);
+  }
+  return folder + name.substr(start);
+}
+
+// The last part of a path.
+inline std::wstring file_name(const std::wstring& path) {
+  return path.substr(path.find_last_of(L"\\/") + 1);
 }
 
 // The full path of the module that this function is compiled into.

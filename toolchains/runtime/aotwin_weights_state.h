@@ -34,19 +34,26 @@ inline void refresh(ConstantSet& set, const Layout& layout) {
 // constants and mapping outlive AOTInductor's own handles of them.
 class WeightsState {
  public:
-  WeightsState()
-      : blob_path_(beside(
-            this_module(),
-            std::wstring(reinterpret_cast<const wchar_t*>(aotwin_pairing.blob_name)))),
-        blob_path_utf8_(utf8(blob_path_)),
-        blob_(MappedBlob::open(blob_path_)) {}
+  WeightsState() {
+    const std::wstring module = this_module();
+    const std::wstring name(reinterpret_cast<const wchar_t*>(aotwin_pairing.blob_name));
+    // Where the blob is another model's, a copy beside the DLL comes first: so a host program can
+    // ship this model alone.
+    const std::wstring copied = file_name(name);
+    if (copied != name) {
+      open(beside(module, copied));
+    }
+    if (!blob_) {
+      open(beside(module, name));
+    }
+  }
 
   const MappedBlob* blob() const {
     return blob_.get();
   }
 
   const std::string& blob_path() const {
-    return blob_path_utf8_;
+    return blob_path_;
   }
 
   // Throws, with what is missing and where it was looked for.
@@ -70,14 +77,18 @@ class WeightsState {
         std::to_string(missing) + " of the model's " + std::to_string(layout.entries().size()) +
         " constants are missing (the first is " + first + "): " +
         (blob_ ? "the buffer in use was not filled"
-               : "there is no weights file " + blob_path_utf8_) +
+               : "there is no weights file " + blob_path_) +
         ", and they were not given through AOTInductorModelUpdateConstantsFromBlob or an update of "
         "the constants");
   }
 
  private:
-  std::wstring blob_path_;
-  std::string blob_path_utf8_;
+  void open(const std::wstring& path) {
+    blob_path_ = utf8(path);
+    blob_ = MappedBlob::open(path);
+  }
+
+  std::string blob_path_;
   std::unique_ptr<MappedBlob> blob_;
 
  protected:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from aotwin.adapters.claims import Claim, claim_folder, remove_abandoned
 from aotwin.errors import StorageError
+from aotwin.termination import undisturbed
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -33,26 +34,22 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         StorageError: the disk is full, or a file cannot be read or written. Whatever leaves the
             block, Ctrl-C included, takes the temporary file with it.
     """
-    # The name does not depend on the final one, which may be as long as the file system allows.
-    temporary = path.with_name(f".aotwin-{secrets.token_hex(8)}.part")
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("x+b") as file:
-                yield file
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+    with working_folder(path.parent) as folder, storage_errors(path):
+        # The name does not depend on the final one, which may be as long as a file system allows.
+        temporary = folder / "file"
+        with temporary.open("x+b") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
 
 
 @contextmanager
 def working_folder(parent: Path) -> Iterator[Path]:
     """Make a temporary folder in `parent` that is gone when the block ends, however it ends.
+
+    What killed builds left in `parent` is removed first. The folder holds a lock file of ours.
 
     Args:
         parent: made with its own parents where it is missing; those that a failing block leaves
@@ -63,18 +60,28 @@ def working_folder(parent: Path) -> Iterator[Path]:
     """
     missing = [each for each in (parent, *parent.parents) if not each.exists()]
     try:
-        with storage_errors(parent):
-            parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=".aotwin-", dir=parent))
-        try:
-            yield temporary
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with ExitStack() as cleanup:
+            with undisturbed(), storage_errors(parent):
+                parent.mkdir(parents=True, exist_ok=True)
+                remove_abandoned(parent)
+                claim = claim_folder(parent)
+                cleanup.callback(_remove, claim)
+            yield claim.folder
     except BaseException:
         with suppress(OSError):
             for each in missing:
                 each.rmdir()
         raise
+
+
+def _remove(claim: Claim) -> None:
+    with undisturbed():
+        claim.remove()
+
+
+def temporary_folder() -> AbstractContextManager[Path]:
+    """A `working_folder` in the system's folder for temporary files ($TMPDIR, /tmp)."""
+    return working_folder(Path(tempfile.gettempdir()))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 #: IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE
@@ -93,6 +93,26 @@ class Import:
 
 
 @dataclass(frozen=True)
+class SignatureFacts:
+    """One PKCS#7 signature of a PE file, as LIEF saw it."""
+
+    #: of the hash, in capital letters: "SHA_256"
+    algorithm: str
+    #: the file's Authenticode hash that it covers, hex
+    digest: str
+    #: sha256 of the signer's encrypted digest, hex
+    value_sha256: str
+    #: "" where its cryptography holds; certificates' times and chains are not looked at
+    problem: str
+    #: of the signer's certificate, as one line
+    subject: str
+    #: the certificate's last second, UTC: year, month, day, hour, minute, second
+    valid_to: tuple[int, ...]
+    #: object identifiers of what its extended key usage allows; empty where it has none
+    purposes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class PeFacts:
     """Headers and tables of one PE file, as one reader saw them."""
 
@@ -131,6 +151,9 @@ class PeFacts:
     imports: tuple[Import, ...]
     #: DLLs of the delay-import directory
     delay_import_dlls: tuple[str, ...]
+    #: Authenticode's sha256, hex, and the signatures: from LIEF only, so not for comparison
+    authenticode_sha256: str = field(default="", compare=False)
+    signatures: tuple[SignatureFacts, ...] = field(default=(), compare=False)
 
     def directory(self, name: str) -> Directory:
         """A data directory by its name in `DIRECTORY_NAMES`; an empty one where there is none."""
@@ -184,5 +207,11 @@ def facts_of(data: Mapping[str, Any]) -> PeFacts:
         "import_dlls": tuple(data["import_dlls"]),
         "imports": tuple(Import(*row) for row in data["imports"]),
         "delay_import_dlls": tuple(data["delay_import_dlls"]),
+        "signatures": tuple(_signature(row) for row in data.get("signatures", ())),
     }
     return PeFacts(**{**data, **nested})
+
+
+def _signature(row: Mapping[str, Any]) -> SignatureFacts:
+    lists: dict[str, Any] = {key: tuple(row[key]) for key in ("valid_to", "purposes")}
+    return SignatureFacts(**{**row, **lists})

@@ -40,6 +40,17 @@ def compute_checksum(data: bytes) -> int:
     return (total + len(data)) & 0xFFFF_FFFF
 
 
+def with_checksum(data: bytes) -> bytes:
+    """A PE file with the right checksum in its header.
+
+    Raises:
+        ValueError: the bytes end before the field, or are no PE file.
+    """
+    content = bytearray(data)
+    struct.pack_into("<I", content, _field_offset(data), compute_checksum(data))
+    return bytes(content)
+
+
 def set_checksum(path: Path) -> None:
     """Write the right checksum into a DLL's header; the file is replaced as a whole.
 
@@ -48,20 +59,20 @@ def set_checksum(path: Path) -> None:
         StorageError: it cannot be read or written.
     """
     with storage_errors(path):
-        data = bytearray(path.read_bytes())
+        data = path.read_bytes()
     try:
-        struct.pack_into("<I", data, _field_offset(data), compute_checksum(bytes(data)))
-    except (ValueError, struct.error) as error:
+        content = with_checksum(data)
+    except ValueError as error:
         raise CheckError(
             f"{path.name} is no PE file, so it has no checksum to set",
             cause=str(error),
             next_step="If no tool of yours touched the file, please report it.",
         ) from error
     with replacing(path) as file:
-        file.write(data)
+        file.write(content)
 
 
-def _field_offset(data: bytes | bytearray) -> int:
+def _field_offset(data: bytes) -> int:
     if len(data) < 64 or data[:2] != b"MZ":
         raise ValueError("no DOS header")
     (header,) = struct.unpack_from("<I", data, 0x3C)

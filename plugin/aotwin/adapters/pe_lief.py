@@ -5,12 +5,15 @@ Loaded by path, so it imports nothing of aotwin.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import lief
 
-# Relocations, resources, signatures and unwind tables are looked at elsewhere, or not at all.
-_SKIPPED = ("parse_rsrc", "parse_signature", "parse_reloc", "parse_exceptions")
+# Relocations, resources and unwind tables are looked at elsewhere, or not at all.
+_SKIPPED = ("parse_rsrc", "parse_reloc", "parse_exceptions")
+#: signatures looked at; a model has one at most
+_MAX_SIGNATURES = 4
 
 
 def read(data: bytes) -> dict[str, Any]:
@@ -28,7 +31,7 @@ def read(data: bytes) -> dict[str, Any]:
     binary = lief.PE.parse(data, config)
     if binary is None:
         raise ValueError("LIEF does not recognise a PE file")
-    return {**_headers(binary), **_tables(binary)}
+    return {**_headers(binary), **_tables(binary), **_authenticode(binary)}
 
 
 def _headers(binary: Any) -> dict[str, Any]:
@@ -91,6 +94,42 @@ def _tables(binary: Any) -> dict[str, Any]:
         ],
         "delay_import_dlls": [_text(table.name) for table in binary.delay_imports],
     }
+
+
+def _authenticode(binary: Any) -> dict[str, Any]:
+    signatures = list(binary.signatures)[:_MAX_SIGNATURES]
+    return {
+        "authenticode_sha256": bytes(binary.authentihash(lief.PE.ALGORITHMS.SHA_256)).hex(),
+        "signatures": [_signature(each) for each in signatures],
+    }
+
+
+def _signature(signature: Any) -> dict[str, Any]:
+    content = signature.content_info
+    signer = signature.signers[0] if len(signature.signers) == 1 else None
+    certificate = signer.cert if signer else None
+    # Whether a certificate is valid today is Windows' to say, and no property of the file.
+    flags = signature.check(lief.PE.Signature.VERIFICATION_CHECKS.SKIP_CERT_TIME)
+    value = bytes(signer.encrypted_digest) if signer else b""
+    return {
+        "algorithm": content.digest_algorithm.name,
+        "digest": bytes(content.digest).hex(),
+        "value_sha256": hashlib.sha256(value).hexdigest(),
+        "problem": "" if flags == lief.PE.Signature.VERIFICATION_FLAGS.OK else _names(flags),
+        "subject": _text(certificate.subject) if certificate else "",
+        "valid_to": list(certificate.valid_to) if certificate else [],
+        "purposes": [_text(each) for each in certificate.ext_key_usage] if certificate else [],
+    }
+
+
+def _names(flags: Any) -> str:
+    kinds = lief.PE.Signature.VERIFICATION_FLAGS
+    names = [
+        name
+        for name in dir(kinds)
+        if name.isupper() and name != "OK" and int(flags) & int(getattr(kinds, name))
+    ]
+    return ", ".join(names) or str(flags)
 
 
 def _export(entry: Any) -> tuple[str, int, int, str]:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from aotwin.adapters.pe import PeFacts
-from aotwin.portable_names import name_problem
+from aotwin.portable_names import reference_problem
 
 _VERSION = 1
 #: version, number of constants, their bytes, sha256, address of the name, address of the flags
 _PAIRING = struct.Struct("<IIQ32sQQ")
-#: UTF-16 units of a file name, the final zero included
-_MAX_NAME_UNITS = 256
+#: UTF-16 units of a path within a wheel, the final zero included
+_MAX_NAME_UNITS = 1024
 #: what the link stage calls every blob
 _BLOB_SUFFIX = ".blob"
 #: look-alikes that are examined; a model's DLL has less than a hundred
@@ -31,6 +31,7 @@ _MAX_CANDIDATES = 10_000
 class Pairing:
     """What a DLL knows of its blob."""
 
+    #: as a manifest refers to it, with "/" between the parts
     blob_name: str
     #: bytes of the constants, without the trailer
     constants_nbytes: int
@@ -105,6 +106,7 @@ def _blob_name(data: bytes, facts: PeFacts, rva: int) -> str | None:
         return None
     units = data[place : place + 2 * _MAX_NAME_UNITS]
     text, end, _ = units.decode("utf-16-le", "replace").partition("\0")
-    if not end or not text.endswith(_BLOB_SUFFIX) or "/" in text or name_problem(text):
+    if not end or not text.endswith(_BLOB_SUFFIX) or "/" in text:
         return None
-    return text
+    reference = text.replace("\\", "/")
+    return None if reference_problem(reference) else reference

@@ -1,14 +1,73 @@
-"""Run outside programs: lists in, text out, one error for a program that fails."""
+"""Run outside programs: lists in, text out, one error for a program that fails.
+
+Each gets a process group of its own, and whatever ends the wait for it ends the whole group: zig
+does its work in processes of its own.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 from aotwin.errors import ToolError
+from aotwin.termination import WAIT_SECONDS, undisturbed
+
+
+class Children:
+    """Programs that worker threads wait for, and that the main thread may end.
+
+    A signal reaches the main thread only: a worker would wait for its compiler to the end.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ended = False
+
+    def adopt(self) -> None:
+        """From here on, what the calling thread runs is among them."""
+        _children.set(self)
+
+    def end(self) -> None:
+        """End all that run, and let none start any more."""
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                _kill(process)
+
+    def add(self, process: subprocess.Popen[bytes]) -> None:
+        """Take a program in that was just started.
+
+        Raises:
+            CancelledError: it comes too late, and was ended.
+        """
+        with self._lock:
+            if self._ended:
+                from concurrent.futures import CancelledError
+
+                _kill(process)
+                raise CancelledError
+            self._running.add(process)
+
+    def remove(self, process: subprocess.Popen[bytes]) -> None:
+        """Let go of a program that has ended."""
+        with self._lock:
+            self._running.discard(process)
+
+
+_children: ContextVar[Children | None] = ContextVar("children", default=None)
+
+#: variables that no outside program gets to see: the password of the signing certificate
+_WITHHELD = frozenset({"AOTWIN_SIGN_PASSWORD"})
 
 
 def run(
@@ -16,17 +75,21 @@ def run(
     *,
     tool: str,
     env: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float | None = None,
+    stdin: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end with captured output and no stdin.
+    """Run a command to its end with captured output.
 
     Args:
         command: the program and its arguments; never a shell line.
         tool: what to call the program in messages.
-        env: variables set on top of this process's environment.
+        env: variables set on top of the environment.
+        environment: all variables, in place of this process's environment.
         cwd: working folder.
         timeout: seconds.
+        stdin: what it can read there, such as a password; nothing by default.
 
     Returns:
         The finished process, whatever its exit code.
@@ -34,38 +97,82 @@ def run(
     Raises:
         ToolError: the program cannot be started, or takes longer than `timeout`.
     """
-    with _start_errors(tool):
-        try:
-            return subprocess.run(
-                list(command),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                env={**os.environ, **(env or {})},
+    children = _children.get()
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with undisturbed():
+            process = start(
+                command,
+                tool=tool,
+                env=env or {},
+                environment=environment,
                 cwd=cwd,
-                timeout=timeout,
-                check=False,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
             )
-        except subprocess.TimeoutExpired as error:
-            raise ToolError(
-                f"{tool} did not end within {error.timeout:.0f} seconds",
-                cause=" ".join(command[:6]),
-                next_step="Try again on a less busy machine.",
-            ) from error
+        if children is not None:
+            children.add(process)
+        outputs = output_of(process, None if stdin is None else stdin.encode(), timeout)
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(
+            f"{tool} did not end within {timeout:.0f} seconds",
+            cause=" ".join(command[:6]),
+            next_step="Try again on a less busy machine.",
+        ) from error
+    finally:
+        if process is not None:
+            end(process)
+            if children is not None:
+                children.remove(process)
+    return subprocess.CompletedProcess(list(command), process.returncode, *map(_text, outputs))
+
+
+def output_of(
+    process: subprocess.Popen[bytes], stdin: bytes | None = None, timeout: float | None = None
+) -> tuple[bytes, bytes]:
+    """Wait for a program of `start`.
+
+    Args:
+        stdin: what it can read there.
+        timeout: seconds.
+
+    Returns:
+        What it wrote to stdout and stderr where these are pipes.
+
+    Raises:
+        subprocess.TimeoutExpired: it takes longer.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = WAIT_SECONDS if deadline is None else min(deadline - time.monotonic(), WAIT_SECONDS)
+        try:
+            return process.communicate(stdin, timeout=max(left, 0))
+        except subprocess.TimeoutExpired:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise
+            # The wait goes on with what was given to it.
+            stdin = None
 
 
 def start(
-    command: Sequence[str], *, tool: str, env: Mapping[str, str], cwd: Path
+    command: Sequence[str],
+    *,
+    tool: str,
+    env: Mapping[str, str],
+    cwd: Path | None,
+    environment: Mapping[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
-    """Start a command that goes on beside this process, its stderr captured, without stdin.
+    """Start a command that goes on beside this process, its stderr captured.
+
+    Whoever starts it calls `end` in the end.
 
     Args:
         command: the program and its arguments; never a shell line.
         tool: what to call the program in messages.
-        env: variables set on top of this process's environment.
-        cwd: working folder.
+        env, environment, cwd: as for `run`.
+        stdin, stdout: where they come from and go to, as for `subprocess.Popen`.
 
     Raises:
         ToolError: the program cannot be started.
@@ -73,12 +180,43 @@ def start(
     with _start_errors(tool):
         return subprocess.Popen(
             list(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdin=stdin,
+            stdout=stdout,
             stderr=subprocess.PIPE,
-            env={**os.environ, **env},
+            env={**visible(os.environ if environment is None else environment), **env},
             cwd=cwd,
+            start_new_session=True,
         )
+
+
+def visible(environment: Mapping[str, str]) -> dict[str, str]:
+    """What outside programs get to see of an environment."""
+    return {name: value for name, value in environment.items() if name not in _WITHHELD}
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Kill a program of `start` with all that it started, where it still runs; close its pipes."""
+    with undisturbed():
+        _kill(process)
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def _kill(process: subprocess.Popen[Any]) -> None:
+    # One that has been waited for may have given its number to another.
+    if process.poll() is not None:
+        return
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 @contextmanager

@@ -10,12 +10,12 @@ import errno
 import importlib
 import shlex
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aotwin.adapters.files import temporary_folder
 from aotwin.errors import StorageError
 
 #: config settings that are setuptools' own
@@ -71,19 +71,19 @@ def pure_wheel(settings: Settings, metadata: str | None) -> Iterator[Path]:
     setuptools' working files go to that folder too: what an earlier build left in the project's
     `build/` would otherwise slip into the wheel.
     """
-    with tempfile.TemporaryDirectory(prefix="aotwin-") as folder:
+    with temporary_folder() as folder:
         own = settings.get("--build-option") or []
         options = shlex.split(own) if isinstance(own, str) else list(own)
-        options += ["build", "--build-base", str(Path(folder) / "build")]
-        name = build("wheel", Path(folder), {**settings, "--build-option": options}, metadata)
-        yield Path(folder) / name
+        options += ["build", "--build-base", str(folder / "build")]
+        name = build("wheel", folder, {**settings, "--build-option": options}, metadata)
+        yield folder / name
 
 
 @contextmanager
 def sdist(settings: Settings) -> Iterator[Path]:
     """The project's sdist as setuptools makes it, in a private folder."""
-    with tempfile.TemporaryDirectory(prefix="aotwin-") as folder:
-        yield Path(folder) / build("sdist", Path(folder), settings)
+    with temporary_folder() as folder:
+        yield folder / build("sdist", folder, settings)
 
 
 def _call(hook: str, *arguments: object) -> Any:

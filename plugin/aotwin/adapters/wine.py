@@ -1,17 +1,19 @@
-"""Wine: Windows programs on Linux, in a private prefix in the user cache."""
+"""Wine: Windows programs on Linux, in prefixes of their own that no other program uses."""
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aotwin.adapters.cache import build_once, cache_dir
-from aotwin.adapters.process import run
+from aotwin.adapters.process import run, visible
 from aotwin.errors import ToolError
 
 #: where distributions put Wine's programs when they are not on PATH
@@ -24,9 +26,11 @@ _DROPPED = frozenset(
 _FIXED: Mapping[str, str] = {
     "WINEARCH": "win64",
     "WINEDEBUG": "-all",
-    # No .NET, no HTML, no desktop menu entries, and no debugger that waits behind a crash.
+    # No .NET, no HTML, no desktop menu entries: what is not installed cannot ask to be. No
+    # debugger: a program that crashes ends at once, where winedbg may show a dialog and wait.
     "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe,winedbg.exe=",
-    # Wine spells file names in the locale's character set; only UTF-8 has all of them.
+    # Wine spells file names in the locale's character set; only UTF-8 has all of them. Debian
+    # and Ubuntu always have this locale. The Windows code page is then 1252.
     "LC_ALL": "C.UTF-8",
     # Wine lacks GetNumaNodeProcessorMaskEx, with which OpenMP asks for the machine's shape.
     "KMP_TOPOLOGY_METHOD": "flat",
@@ -39,17 +43,32 @@ _NOT_IN_WINDOWS_NAMES = frozenset('<>:"|?*\\')
 
 @dataclass(frozen=True)
 class Wine:
-    """A Wine that is ready: its loader, and a prefix of our own."""
+    """Wine's two programs."""
 
     loader: Path
-    prefix: Path
+    server: Path
+
+    def version(self) -> str:
+        """What `wine --version` says: "wine-8.0 (Debian 8.0~repack-4)".
+
+        Raises:
+            ToolError: it does not run.
+        """
+        done = run([str(self.loader), "--version"], tool="Wine", env={"WINEDEBUG": "-all"})
+        if done.returncode != 0 or not done.stdout.strip():
+            raise ToolError(
+                f"{self.loader} does not run",
+                cause=done.stderr.strip() or f"exit code {done.returncode}",
+                next_step="Reinstall the package wine64 (Debian, Ubuntu) or wine.",
+            )
+        return done.stdout.strip()
 
 
-def ready_wine() -> Wine:
-    """The machine's Wine with its private prefix, made where it is not there yet (seconds).
+def find_wine() -> Wine:
+    """The Wine of this machine.
 
     Raises:
-        ToolError: Wine is not installed, or cannot set up its Windows folder.
+        ToolError: there is none.
     """
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_FOLDERS])
     loader = shutil.which("wine", path=path) or shutil.which("wine64", path=path)
@@ -60,17 +79,17 @@ def ready_wine() -> Wine:
             cause="neither wine nor wine64 is on PATH" if loader is None else "no wineserver",
             next_step="Install the package wine64 (Debian, Ubuntu) or wine of your distribution.",
         )
-    version = run([loader, "--version"], tool="Wine", env={"WINEDEBUG": "-all"}).stdout.strip()
-    key = hashlib.sha256(f"{loader}\0{version}".encode()).hexdigest()[:16]
-
-    def build(folder: Path) -> None:
-        _make_prefix(Wine(Path(loader), folder), Path(server))
-
-    return Wine(Path(loader), build_once(cache_dir() / "runtime" / f"wine-{key}", build))
+    return Wine(Path(loader), Path(server))
 
 
-def _make_prefix(wine: Wine, server: Path) -> None:
-    environment = program_environment(os.environ, wine, {})
+def make_prefix(wine: Wine, prefix: Path) -> None:
+    """Make Wine's own Windows folder, and let it call itself Windows 10.
+
+    Raises:
+        ToolError: Wine cannot.
+    """
+    prefix.mkdir(exist_ok=True)
+    environment = program_environment(os.environ, prefix, {})
     # Torch refuses what calls itself an older Windows; Wine 8 does by default.
     version = ["reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f"]
     for command in (["wineboot", "--init"], version):
@@ -82,7 +101,7 @@ def _make_prefix(wine: Wine, server: Path) -> None:
                 next_step="Run WINEPREFIX=/tmp/prefix wine wineboot --init by hand to see why.",
             )
     # The registry is on disk only when the server has ended.
-    _quietly([str(server), "-w"], environment)
+    _quietly([str(wine.server), "-w"], environment)
 
 
 def _quietly(command: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -98,15 +117,15 @@ def _quietly(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def program_environment(
-    host: Mapping[str, str], wine: Wine, extra: Mapping[str, str]
+    host: Mapping[str, str], prefix: Path, extra: Mapping[str, str]
 ) -> dict[str, str]:
     """The environment of a Windows program: the host's, cleaned, then ours, then the caller's."""
     kept = {
         name: value
-        for name, value in host.items()
+        for name, value in visible(host).items()
         if name not in _DROPPED and not name.startswith(_DROPPED_PREFIXES)
     }
-    return {**kept, **_FIXED, "WINEPREFIX": str(wine.prefix), **extra}
+    return {**kept, **_FIXED, "WINEPREFIX": str(prefix), **extra}
 
 
 def windows_path(path: Path) -> str:
@@ -130,35 +149,105 @@ def linux_path(spelled: str) -> str:
     return spelled[2:].replace("\\", "/") if spelled.startswith("Z:\\") else spelled
 
 
-def run_windows_program(
-    wine: Wine, program: Path, arguments: Sequence[str]
-) -> subprocess.CompletedProcess[str]:
-    """Run a Windows program to its end: no stdin, pipes, UTF-8.
+class Session:
+    """Windows programs in one Wine prefix; for `contextlib.closing`.
 
-    Returns:
-        The finished process, whatever its exit code. Linux keeps 8 bits of a Windows exit code.
+    The first program in a prefix starts Wine's services (a second), and they keep its stderr open
+    for two seconds after it has ended, so that whoever reads the pipe waits. A small program of
+    our own, started before all others, takes that on itself; it ends when its stdin is closed,
+    which the kernel does even where this process is killed.
+    """
+
+    def __init__(self, wine: Wine, prefix: Path) -> None:
+        self.wine = wine
+        self.prefix = prefix
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The variables of a program in this session."""
+        return program_environment(os.environ, self.prefix, extra or {})
+
+    def start(self) -> None:
+        """Start Wine's services; does nothing while they run.
+
+        Raises:
+            ToolError: they do not start.
+        """
+        with self._lock:
+            if self._keeper is not None and self._keeper.poll() is None:
+                return
+            self._keeper = subprocess.Popen(
+                [self.wine.loader, "cmd", "/c", "echo ready& set /p end="],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=self.environment(),
+            )
+            atexit.register(self.close)
+            ready = self._keeper.stdout.readline() if self._keeper.stdout else b""
+        if not ready.startswith(b"ready"):
+            self.close()
+            raise ToolError(
+                "Wine does not start",
+                cause=f"its command interpreter did not answer in {self.prefix}",
+                next_step="Run WINEDEBUG=+err wine cmd /c ver by hand to see why.",
+            )
+
+    def close(self) -> None:
+        """Let Wine's services end; a later program starts them again."""
+        atexit.unregister(self.close)
+        with self._lock:
+            keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            for pipe in (keeper.stdin, keeper.stdout):
+                if pipe is not None:
+                    pipe.close()
+            keeper.wait()
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = 600,
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a Windows program to its end: no stdin, pipes, UTF-8.
+
+        CPython stops at `Invalid handle` under Wine where stdin is closed or stdout a plain file.
+
+        Returns:
+            The finished process. Linux keeps 8 bits of a Windows exit code.
+
+        Raises:
+            ToolError: it takes longer than `timeout` seconds, or `check` is set and it fails.
+        """
+        self.start()
+        done = run(
+            [str(self.wine.loader), *command],
+            tool=command[0],
+            environment=self.environment(env),
+            cwd=cwd,
+            timeout=timeout,
+        )
+        if check and done.returncode != 0:
+            raise ToolError(
+                f"{command[0]} failed with exit code {done.returncode}",
+                cause=(done.stdout[-2000:] + done.stderr[-4000:]).strip(),
+                next_step="The lines above are the program's own.",
+            )
+        return done
+
+
+def ready_session() -> Session:
+    """A session in aotwin's own prefix, made where it is not there yet (seconds).
 
     Raises:
-        ToolError: it cannot be started.
+        ToolError: Wine is not installed, or cannot set up its Windows folder.
     """
-    # A server that a short-lived program starts would keep stderr open for seconds after it: it is
-    # started before, with no pipe to keep.
-    environment = program_environment(os.environ, wine, {})
-    _quietly([str(wine.loader), "cmd", "/c", "exit"], environment)
-    try:
-        return subprocess.run(
-            [str(wine.loader), windows_path(program), *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=environment,
-            check=False,
-        )
-    except OSError as error:
-        raise ToolError(
-            f"{wine.loader} cannot be started",
-            cause=str(error),
-            next_step="Reinstall the package wine of your distribution.",
-        ) from error
+    wine = find_wine()
+    key = hashlib.sha256(f"{wine.loader}\0{wine.version()}".encode()).hexdigest()[:16]
+    prefix = cache_dir() / "runtime" / f"wine-{key}"
+    return Session(wine, build_once(prefix, lambda folder: make_prefix(wine, folder)))

@@ -20,11 +20,10 @@ from pathlib import Path
 
 from aotwin.adapters.cache import build_once, cache_dir
 from aotwin.adapters.files import storage_errors
-from aotwin.adapters.process import run, start
+from aotwin.adapters.process import end, output_of, run, start
 from aotwin.errors import AotwinError, StorageError, ToolError
+from aotwin.termination import undisturbed
 
-#: versions that the tests run with; the same range stands in pyproject.toml
-TESTED = "0.17.1 to 0.17.x"
 #: free bytes of a disk below which a linker that died is believed to have lacked room: several
 #: times what a model's DLL takes
 _TIGHT_NBYTES = 8 << 20
@@ -180,12 +179,13 @@ class WarmUp:
         source = folder / "warm_up.cpp"
         with storage_errors(source):
             source.write_text(_WARM_UP_SOURCE)
-        self._process = start(
-            [str(self._zig.executable), *self._arguments, source.name, "-o", "warm_up.dll"],
-            tool="zig",
-            env=self._zig.env,
-            cwd=folder,
-        )
+        with undisturbed():
+            self._process = start(
+                [str(self._zig.executable), *self._arguments, source.name, "-o", "warm_up.dll"],
+                tool="zig",
+                env=self._zig.env,
+                cwd=folder,
+            )
 
     def wait(self) -> None:
         """Wait for the cold build.
@@ -196,7 +196,7 @@ class WarmUp:
         """
         if self._process is None:
             return
-        _, stderr = self._process.communicate()
+        _, stderr = output_of(self._process)
         code, self._process = self._process.returncode, None
         if code != 0:
             raise ToolError(
@@ -210,8 +210,7 @@ class WarmUp:
     def cancel(self) -> None:
         """Stop a cold build whose build has failed elsewhere."""
         if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
+            end(self._process)
             self._process = None
 
 

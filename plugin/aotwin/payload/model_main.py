@@ -13,6 +13,7 @@ import hashlib
 import json
 import struct
 import sys
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ _MANIFEST_VERSION = 1
 _TRAILER = struct.Struct("<8sIIQQ32s")
 _MAGIC, _TRAILER_VERSION = b"AOTWBLOB", 1
 _CHUNK = 1 << 20
+#: bytes; a DLL of the build is far smaller
+_MAX_DLL = 1 << 28
 _REINSTALL = (
     "Install the package again; if it happens again, look into the antivirus program's log."
 )
@@ -62,29 +65,81 @@ def find_problems(folder: Path, *, full: bool) -> Iterator[str]:
         if manifest["version"] != _MANIFEST_VERSION:
             yield f"aotwin.json: version {manifest['version']}, expected {_MANIFEST_VERSION}"
             return
-        digests = {row["file"]: row["sha256"] for row in manifest["dlls"]} | manifest["files"]
+        digests: dict[str, str] = manifest["files"] | manifest.get("sdk", {})
         blob: dict[str, Any] = manifest["blob"]
-        if full:
-            digests[blob["file"]] = blob["sha256"]
+        for row in manifest["dlls"]:
+            yield from _changed_dll(folder / row["file"], row)
         for name, expected in digests.items():
-            yield from _changed(folder / name, expected)
-        yield from _bad_blob(folder / blob["file"], blob)
+            yield from _changed(folder / name, name, expected)
+        path = _find_blob(folder, blob["file"])
+        if full:
+            yield from _changed(path, path.name, blob["sha256"])
+        yield from _bad_blob(path, blob)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         yield f"aotwin.json: cannot be read: {type(error).__name__}: {error}"
 
 
-def _changed(path: Path, expected: str) -> Iterator[str]:
+def _find_blob(folder: Path, reference: str) -> Path:
+    """Where the DLL looks for its blob: beside itself, then where another model has it."""
+    beside = folder / Path(reference).name
+    return beside if beside.exists() else folder / reference
+
+
+def _changed_dll(path: Path, row: dict[str, Any]) -> Iterator[str]:
+    """Compare a DLL; where only its signature differs from the build's, say what happened to it."""
+    signed = row.get("signature")
+    expected = (signed or row)["sha256"]
+    problems = list(_changed(path, path.name, expected))
+    if problems and (path.is_file() and path.stat().st_size <= _MAX_DLL):
+        data = path.read_bytes()
+        unsigned = _unsigned(data)
+        if hashlib.sha256(unsigned).hexdigest() == row["sha256"]:
+            what = "is not the one that the build made" if signed else "was added after the build"
+            if unsigned == data:
+                what = "was taken away"
+            yield f"{path.name}: its signature {what}; the code is as it was built"
+            return
+    yield from problems
+
+
+def _unsigned(data: bytes) -> bytes:
+    """A DLL without its signature, the checksum set as the build does; `data` where there is none.
+
+    Offsets are those of Microsoft's "PE Format": the certificate table is data directory 4.
+    """
+    try:
+        (header,) = struct.unpack_from("<I", data, 0x3C)
+        checksum, entry = header + 24 + 64, header + 24 + 112 + 8 * 4
+        (table,) = struct.unpack_from("<I", data, entry)
+        if not entry < table <= len(data):
+            return data
+        content = bytearray(data[:table])
+        struct.pack_into("<II", content, entry, 0, 0)
+        struct.pack_into("<I", content, checksum, 0)
+        words = array("H", bytes(content) + bytes(len(content) % 2))
+    except struct.error:
+        return data
+    if sys.byteorder == "big":
+        words.byteswap()
+    total = sum(words)
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    struct.pack_into("<I", content, checksum, (total + len(content)) & 0xFFFF_FFFF)
+    return bytes(content)
+
+
+def _changed(path: Path, name: str, expected: str) -> Iterator[str]:
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:
-        yield f"{path.name}: cannot be read: {error.strerror}"
+        yield f"{name}: cannot be read: {error.strerror}"
         return
     if digest.hexdigest() != expected:
         nbytes = path.stat().st_size
-        yield f"{path.name}: changed: sha256 {digest.hexdigest()}, built {expected}; {nbytes} bytes"
+        yield f"{name}: changed: sha256 {digest.hexdigest()}, built {expected}; {nbytes} bytes"
 
 
 def _bad_blob(path: Path, blob: dict[str, Any]) -> Iterator[str]:

@@ -58,6 +58,7 @@ class Model:
         self._torch = torch
         self._pytree = _pytree
         self.dll = self.directory / _choose_dll(self.manifest, torch)
+        _require_blob(self.directory, self.manifest)
         path = _narrow_path(self.dll)
         with _utf8_file_names(path):
             try:
@@ -212,6 +213,17 @@ def _require_torch(manifest: dict[str, Any], installed: str) -> None:
         raise ModelError(
             f"{manifest['name']} was compiled against torch {expected}, torch {installed} is "
             f'installed. Install the one that fits: pip install "torch=={expected}".'
+        )
+
+
+def _require_blob(directory: Path, manifest: dict[str, Any]) -> None:
+    """The DLL alone would open, wait for weights from its host, and fail in the first call."""
+    blob = (directory / manifest["blob"]["file"]).resolve()
+    # The DLL looks beside itself first; the blob may be that of another model in the same wheel.
+    if not (directory / blob.name).is_file() and not blob.is_file():
+        raise ModelError(
+            f"{manifest['name']} cannot be opened: its weights {blob} are missing. "
+            "Reinstall the package."
         )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from aotwin.adapters.pe import PeFacts
-from aotwin.adapters.pe_readers import read_with_all
+from aotwin.adapters.pe_readers import Read, read_with_all
 from aotwin.findings import Finding, Report, Skipped
 from aotwin.policy import Policy
-from aotwin.stages.checks import FILE_RULES, IMAGE_RULES, File, Image
+from aotwin.stages.checks import FILE_RULES, IMAGE_RULES, SIGNATURE_RULES, File, Image
+from aotwin.values import SealedDll
 
 
 def check_dll(
@@ -19,6 +21,8 @@ def check_dll(
     policy: Policy,
     sysroot_exports: Mapping[str, frozenset[str]] | None = None,
     sealed_sha256: str | None = None,
+    sealed: SealedDll | None = None,
+    read: Read = read_with_all,
 ) -> Report:
     """Apply every rule to one DLL.
 
@@ -29,6 +33,9 @@ def check_dll(
             imports from torch's DLLs are not compared, and the report says so.
         sealed_sha256: digest taken right after the link, hex. Without it, the seal is not compared,
             and the report says so.
+        sealed: all that is known from the build, in place of `sealed_sha256`; the DLL's signature
+            is compared with it, too. Without it, no signature is accepted.
+        read: `Readers.read` where there are several DLLs.
 
     Returns:
         The report. A bad file, whatever is wrong with it, is a finding.
@@ -37,12 +44,16 @@ def check_dll(
         ToolError: pefile or LIEF is not installed.
     """
     data, problem = _read(path, policy.max_size)
-    return _report(
-        path.name,
-        File(data, problem, read_with_all(data) if data is not None else {}, sealed_sha256),
-        policy,
-        sysroot_exports,
-    )
+    readings = read(data) if data is not None else {}
+    file = File(data, problem, readings, sealed_sha256)
+    if sealed is not None:
+        file = replace(
+            file,
+            sealed_sha256=sealed.sha256,
+            sealed_authenticode=sealed.authenticode_sha256,
+            signature=sealed.signature,
+        )
+    return _report(path.name, file, policy, sysroot_exports)
 
 
 def check_dll_bytes(
@@ -52,9 +63,10 @@ def check_dll_bytes(
     policy: Policy,
     sysroot_exports: Mapping[str, frozenset[str]] | None = None,
     sealed_sha256: str | None = None,
+    read: Read = read_with_all,
 ) -> Report:
     """Apply every rule to a DLL that is in memory, such as a member of a wheel; see `check_dll`."""
-    file = File(data, "", read_with_all(data), sealed_sha256)
+    file = File(data, "", read(data), sealed_sha256)
     return _report(name, file, policy, sysroot_exports)
 
 
@@ -84,7 +96,8 @@ def judge(
     Returns:
         The findings; and the facts that were judged, None where no reader understands the file.
     """
-    findings = [finding for rule in FILE_RULES for finding in rule.findings(file, place)]
+    rules = (*FILE_RULES, *SIGNATURE_RULES)
+    findings = [finding for rule in rules for finding in rule.findings(file, place)]
     # Where the readers disagree there is a finding already; the rules judge the first one's view.
     facts = next((each for each in file.readings.values() if isinstance(each, PeFacts)), None)
     if facts is not None and file.data is not None:

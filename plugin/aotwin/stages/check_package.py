@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aotwin.adapters.pe_pairing import Pairing, find_pairings
-from aotwin.adapters.pe_readers import read_with_all
+from aotwin.adapters.pe_readers import Read, read_with_all
 from aotwin.adapters.untrusted_files import DamagedFileError, Files, FolderFiles, read_file
 from aotwin.adapters.untrusted_zip import ZipFiles
 from aotwin.findings import Finding, Report, Skipped
@@ -24,7 +24,7 @@ from aotwin.manifest_reader import (
     ManifestError,
     parse_manifest,
 )
-from aotwin.policy import Policy, load_policy
+from aotwin.policy import Policy, load_policy, load_sdk_policies
 from aotwin.stages.check import judge
 from aotwin.stages.checks import (
     ARCHIVE_RULES,
@@ -38,6 +38,7 @@ from aotwin.stages.checks import (
     Model,
     Rule,
     Wheel,
+    sdk_programs,
 )
 from aotwin.stages.checks.wheel_rules import SMALL_NBYTES
 from aotwin.stages.sysroot import Sysroot
@@ -52,7 +53,7 @@ _SUFFIXES: Mapping[str, Literal["dll", "wheel", "pt2"]] = {
 }
 #: a DLL under the name that torch's own Windows loader wants
 _DLL_SUFFIXES = (".dll", ".pyd")
-#: built models in one folder or archive; each takes the readers half a second
+#: built models in one folder or archive
 _MAX_MODELS = 1000
 
 
@@ -63,6 +64,7 @@ class _Findings:
     policy: Policy
     sysroot: Sysroot | None
     full: bool
+    read: Read
     found: list[Finding] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
@@ -76,7 +78,9 @@ class _Findings:
         self.skipped.setdefault(rule, reason)
 
 
-def check_path(path: Path, sysroot: Sysroot | None, *, full: bool = False) -> Report:
+def check_path(
+    path: Path, sysroot: Sysroot | None, *, full: bool = False, read: Read | None = None
+) -> Report:
     """Check whatever a path leads to.
 
     Args:
@@ -84,6 +88,7 @@ def check_path(path: Path, sysroot: Sysroot | None, *, full: bool = False) -> Re
             models at any depth, a wheel or a `.pt2`.
         sysroot: the target's, to compare imports with; None where there is none at hand.
         full: whether to hash blobs and other large files as well.
+        read: `Readers.read`; by default each DLL gets processes of its own.
 
     Returns:
         The report. Bad input, whatever it is, is a finding.
@@ -91,7 +96,7 @@ def check_path(path: Path, sysroot: Sysroot | None, *, full: bool = False) -> Re
     Raises:
         ToolError: pefile or LIEF is not installed.
     """
-    findings = _Findings(load_policy(_TARGET), sysroot, full)
+    findings = _Findings(load_policy(_TARGET), sysroot, full, read or read_with_all)
     kind, problem = _kind(path)
     models: int | None = 0
     try:
@@ -140,7 +145,7 @@ def _check_dll(path: Path, findings: _Findings) -> None:
         manifest = None
     pairings = _judge(files, path.name, manifest, findings)
     model = Model("", files, manifest, "", pairings, findings.full)
-    if model.blob is None or model.blob.file not in model.names:
+    if not model.blob_path:
         findings.skip("MODEL-BLOB-TRAILER", "the DLL's blob does not lie beside it")
         return
     if not findings.full:
@@ -183,6 +188,12 @@ def _check_models(files: Files, findings: _Findings) -> int:
         pairings: dict[str, tuple[Pairing, ...]] = {}
         for name in sorted(_dlls_of(model) & model.names):
             pairings |= _judge(files, home + name, manifest, findings)
+        _judge_sdk(model, findings)
+        if model.blob_is_out_of_sight:
+            findings.skip(
+                "MODEL-BLOB-TRAILER",
+                "the blob is another model's, outside of the folder: check the folder of both",
+            )
         findings.apply(PACKAGE_RULES, replace(model, pairings=pairings), home.rstrip("/"))
     if homes and not findings.full:
         findings.skip("MODEL-BLOB-DIGEST", "the whole blob is hashed with --full")
@@ -197,7 +208,7 @@ def _check_bare_dlls(files: Files, findings: _Findings) -> int:
     for name in dlls:
         home = name[: name.rfind("/") + 1]
         model = Model(home, files, None, "", _judge(files, name, None, findings), findings.full)
-        if model.blob is None or model.blob.file not in model.names:
+        if not model.blob_path:
             findings.skip("MODEL-BLOB-TRAILER", "a DLL's blob does not lie beside it")
         findings.apply(BLOB_RULES, model, home.rstrip("/"))
     return len(dlls)
@@ -208,15 +219,15 @@ def _judge(
 ) -> dict[str, tuple[Pairing, ...]]:
     """Apply every rule to a DLL; returns the pairings in it under its file name."""
     name = path[path.rfind("/") + 1 :]
-    sealed = (
-        next((dll.sha256 for dll in manifest.dlls if dll.file == name), None) if manifest else None
-    )
-    try:
-        data: bytes | None = read_file(files, path, findings.policy.max_size)
-        file = File(data, "", read_with_all(data or b""), sealed)
-    except DamagedFileError as error:
-        file = File(None, str(error), {}, sealed)
+    listed = next((dll for dll in manifest.dlls if dll.file == name), None) if manifest else None
+    sealed = listed.sha256 if listed else None
+    # First: they come from the disk while the readers are still starting.
     exports = _exports(manifest, findings)
+    file = _read(files, path, sealed, findings.policy, findings.read)
+    if listed is not None:
+        file = replace(
+            file, sealed_authenticode=listed.authenticode_sha256, signature=listed.signature
+        )
     found, facts = judge(file, findings.policy, exports, place=path)
     findings.found += found
     if sealed is None:
@@ -224,6 +235,22 @@ def _judge(
     if file.data is None or facts is None:
         return {}
     return {name: find_pairings(file.data, facts)}
+
+
+def _judge_sdk(model: Model, findings: _Findings) -> None:
+    """Apply every rule on DLLs and programs to those of the SDK, which import nothing of torch."""
+    for name, sealed in sdk_programs(model).items():
+        policy = load_sdk_policies(_TARGET)[name[name.rfind("/") + 1 :]]
+        file = _read(model.files, model.home + name, sealed, policy, findings.read)
+        findings.found += judge(file, policy, None, place=model.home + name)[0]
+
+
+def _read(files: Files, path: str, sealed: str | None, policy: Policy, read: Read) -> File:
+    try:
+        data = read_file(files, path, policy.max_size)
+    except DamagedFileError as error:
+        return File(None, str(error), {}, sealed)
+    return File(data, "", read(data), sealed)
 
 
 def _exports(manifest: Manifest | None, findings: _Findings) -> Mapping[str, frozenset[str]] | None:

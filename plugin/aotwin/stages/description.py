@@ -13,7 +13,7 @@ from aotwin.values import TensorSpec, Wrapper
 
 
 def description_source(wrapper: Wrapper, *, cpu: str, torch_version: str) -> str:
-    """The C source that defines `AotwinDescribe`.
+    """The C source that defines `AotwinDescribe` and the check of the CPU.
 
     Args:
         wrapper: whose inputs, outputs and fallback operators are described.
@@ -25,6 +25,7 @@ def description_source(wrapper: Wrapper, *, cpu: str, torch_version: str) -> str
     return "\n".join(
         (
             "#include <stddef.h>",
+            '#include "aotwin_cpu.h"',
             '#include "aotwin_description.h"',
             *_tensors("input", wrapper.inputs, ["TENSOR"] * len(wrapper.inputs)),
             *_tensors("output", wrapper.outputs, kinds),
@@ -40,9 +41,15 @@ def description_source(wrapper: Wrapper, *, cpu: str, torch_version: str) -> str
             "    .outputs = outputs,",
             "};",
             "const AotwinDescription* AotwinDescribe(void) { return &description; }",
+            f"int aotwin_cpu_fits(void) {{ return aotwin_cpu_level() >= {_level(cpu)}; }}",
             "",
         )
     )
+
+
+def _level(cpu: str) -> int:
+    """The number in the name of a level of the psABI: "x86-64-v3"."""
+    return int(cpu.rpartition("-v")[2])
 
 
 def c_string(text: str) -> str:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
+from aotwin.adapters.pe_readers import Read, read_with_all
 from aotwin.errors import CheckError
-from aotwin.findings import Finding
-from aotwin.policy import load_policy
+from aotwin.findings import Finding, Report
+from aotwin.policy import load_policy, load_sdk_policies
 from aotwin.stages.check import check_dll
 from aotwin.stages.sysroot import Sysroot
 from aotwin.toolchain import Toolchain
 from aotwin.values import SealedDll
 
 
-def require_sound(dll: SealedDll, toolchain: Toolchain, sysroot: Sysroot) -> tuple[str, ...]:
+def require_sound(
+    dll: SealedDll, toolchain: Toolchain, sysroot: Sysroot, read: Read
+) -> tuple[str, ...]:
     """Check a sealed DLL against the target's policy and the sysroot's own DLLs.
+
+    Args:
+        read: `Readers.read`.
 
     Returns:
         Warnings for the user, one line each.
@@ -24,17 +33,54 @@ def require_sound(dll: SealedDll, toolchain: Toolchain, sysroot: Sysroot) -> tup
         dll.path,
         policy=load_policy(toolchain.name),
         sysroot_exports=sysroot.exports,
-        sealed_sha256=dll.sha256,
+        sealed=dll,
+        read=read,
     )
+    _require_no_errors(
+        report,
+        "Nothing was written. If no tool of yours touched the DLL, please report it; "
+        "AOTWIN_KEEP_SOURCES=<folder> keeps the sources.",
+    )
+    return tuple(_line(finding) for finding in report.findings)
+
+
+def require_sound_sdk(
+    folder: Path, digests: Mapping[str, str], toolchain: Toolchain, read: Read = read_with_all
+) -> None:
+    """Check the programs of an SDK, as models' DLLs are checked.
+
+    Args:
+        folder: the SDK.
+        digests: its files, with forward slashes -> sha256 of what was written, hex.
+        read: `Readers.read`.
+
+    Raises:
+        CheckError: there is a finding that forbids shipping one of them.
+    """
+    for name, policy in load_sdk_policies(toolchain.name).items():
+        place = f"bin/{name}"
+        report = check_dll(
+            folder / place,
+            policy=policy,
+            sysroot_exports={},
+            sealed_sha256=digests[place],
+            read=read,
+        )
+        _require_no_errors(
+            report,
+            "Nothing was written. aotwin toolchain clean makes the next build compile it again; "
+            "please report it if that does not help.",
+        )
+
+
+def _require_no_errors(report: Report, next_step: str) -> None:
     errors = [finding for finding in report.findings if finding.severity == "error"]
     if errors:
         raise CheckError(
-            f"{dll.path.name} fails the check: {', '.join(sorted({each.id for each in errors}))}",
+            f"{report.subject} fails the check: {', '.join(sorted({each.id for each in errors}))}",
             cause="\n".join(_line(each) for each in errors),
-            next_step="Nothing was written. If no tool of yours touched the DLL, please report it; "
-            "AOTWIN_KEEP_SOURCES=<folder> keeps the sources.",
+            next_step=next_step,
         )
-    return tuple(_line(finding) for finding in report.findings)
 
 
 def _line(finding: Finding) -> str:

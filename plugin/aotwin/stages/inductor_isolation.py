@@ -10,11 +10,12 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from aotwin.adapters.files import temporary_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,10 +45,10 @@ def private_cache() -> Iterator[None]:
     saved = {name: os.environ.get(name) for name in _CACHE_VARIABLES}
     from torch._inductor.utils import clear_caches
 
-    with tempfile.TemporaryDirectory(prefix="aotwin-inductor-") as folder:
+    with temporary_folder() as folder:
         try:
             for name in _CACHE_VARIABLES:
-                os.environ[name] = folder
+                os.environ[name] = str(folder)
             clear_caches()
             yield
         finally:

@@ -6,14 +6,15 @@ depend on the weights' values, so new weights for the same model cost a link and
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from aotwin.adapters.authenticode import authenticode_sha256
 from aotwin.adapters.files import replacing, storage_errors
-from aotwin.adapters.index import file_sha256
 from aotwin.adapters.pe_checksum import set_checksum
 from aotwin.adapters.zig import Zig
 from aotwin.stages.description import description_source
@@ -73,7 +74,15 @@ def link_model(
         set_checksum(work / dll_name)
         with replacing(path) as file:
             file.write((work / dll_name).read_bytes())
-    return SealedDll(path, cpu.name, file_sha256(path), path.stat().st_size)
+    return seal(path, cpu.name)
+
+
+def seal(path: Path, cpu: str) -> SealedDll:
+    """Take the digests of a DLL as the linker, and nobody else, has left it."""
+    with storage_errors(path):
+        data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    return SealedDll(path, cpu, digest, len(data), authenticode_sha256(data))
 
 
 def exported_names(wrapper: Wrapper) -> tuple[str, ...]:
@@ -112,7 +121,7 @@ def runtime_flags(toolchain: Toolchain) -> list[str]:
 
 def pairing_source(blob: BlobInfo, constants: Sequence[Constant]) -> str:
     """`aotwin_pairing.c`: the template in toolchains/runtime/aotwin_pairing.h, filled in."""
-    name = blob.path.name.encode("utf-16-le")
+    name = blob.reference.replace("/", "\\").encode("utf-16-le")
     units = [int.from_bytes(name[at : at + 2], "little") for at in range(0, len(name), 2)]
     mutable = [int(constant.mutable) for constant in constants]
     return "\n".join(

@@ -48,7 +48,7 @@ def write_pt2(directory: Path, path: Path) -> None:
     ]
     # The blob keeps its name, which the DLL knows.
     packed = {
-        dll["file"]: (f"{stem}.wrapper.pyd", dll["sha256"]),
+        dll["file"]: (f"{stem}.wrapper.pyd", dll.get("signature", dll)["sha256"]),
         blob["file"]: (blob["file"], blob["sha256"]),
     }
     for ending in ("_metadata.json", ".json"):

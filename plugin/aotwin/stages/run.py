@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aotwin.adapters.process import run
 from aotwin.errors import LoadError
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def _run_natively(
     torch: Path | None,
     sdk: Path | None,
 ) -> RunReport:
-    program = _program_of_sdk(sdk or directory / "sdk")
+    home = directory if directory.is_dir() else directory.parent
+    program = _program_of_sdk(sdk or home / "sdk")
     arguments = run_arguments(
         str(directory.absolute()),
         [str(path.absolute()) for path in inputs],
@@ -119,15 +121,7 @@ def _run_natively(
         str((torch or _installed_torch()).absolute()),
         options,
     )
-    done = subprocess.run(
-        [str(program), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    done = run([str(program), *arguments], tool=program.name)
     return RunReport(done.returncode, done.stdout, done.stderr)
 
 
@@ -137,7 +131,8 @@ def _program_of_sdk(sdk: Path) -> Path:
         raise LoadError(
             "aotwin-run.exe is not there",
             cause=f"{program} does not exist",
-            next_step="Name an SDK with --sdk; aotwin build --sdk DIR writes one on Linux.",
+            next_step="Name an SDK with --sdk: aotwin build --sdk DIR writes one on Linux, and "
+            "packages of models with sdk = true hold one.",
         )
     return program
 
@@ -164,13 +159,13 @@ def _run_with_wine(
     *,
     target: str,
 ) -> RunReport:
-    from aotwin.adapters.wine import linux_path, ready_wine, run_windows_program, windows_path
+    from aotwin.adapters.wine import linux_path, ready_session, windows_path
     from aotwin.adapters.zig import find_zig
     from aotwin.stages.sdk import build_run_program
     from aotwin.toolchain import load_toolchain
 
     toolchain = load_toolchain(target)
-    wine = ready_wine()
+    wine = ready_session()
     program = _program_of_sdk(sdk) if sdk else build_run_program(toolchain, find_zig())
     arguments = run_arguments(
         windows_path(directory),
@@ -179,7 +174,8 @@ def _run_with_wine(
         windows_path(torch or torch_folder(toolchain)),
         options,
     )
-    done = run_windows_program(wine, program, arguments)
+    with closing(wine) as session:
+        done = session.run([windows_path(program), *arguments], timeout=None, check=False)
     text = done.stdout
     if options.json and done.returncode == 0:
         text = json.dumps(_with_linux_paths(json.loads(text)), ensure_ascii=False) + "\n"
@@ -215,18 +211,18 @@ def torch_folder(toolchain: Toolchain) -> Path:
 
 
 def _with_vc_runtime(sysroot: Sysroot) -> Path:
-    import tempfile
     import zipfile
 
     from aotwin.adapters.cache import build_once, cache_dir
+    from aotwin.adapters.files import working_folder
     from aotwin.adapters.index import fetch, offline_folder
     from aotwin.toolchain import vc_runtime
 
     runtime = vc_runtime()
 
     def build(folder: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix=".wheels-", dir=folder.parent) as downloads:
-            wheel = fetch(runtime.wheel, Path(downloads), local=offline_folder())
+        with working_folder(folder.parent) as downloads:
+            wheel = fetch(runtime.wheel, downloads, local=offline_folder())
             with zipfile.ZipFile(wheel) as archive:
                 for name in runtime.names:
                     (folder / name).write_bytes(archive.read(f"{runtime.folder}/{name}"))

@@ -6,6 +6,7 @@ It goes to `sboms/` in the wheel's dist-info folder, as PEP 770 says.
 from __future__ import annotations
 
 import json
+import posixpath
 import time
 import uuid
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from aotwin.stages.components import Component
 #: path within dist-info
 SBOM_PATH = "sboms/aotwin.cdx.json"
 _SPEC_VERSION = "1.4"
+#: what the SDK's programs are made of: nothing of torch is compiled or linked into them
+_IN_SDK = frozenset(f"linked:{key}" for key in ("aotwin", "libcxx", "mingw", "zig"))
 _LICENSE_CLASSIFIER = "License :: "
 
 
@@ -31,8 +34,15 @@ class ModelContents:
     folder: str
     #: DLL -> sha256, hex
     dlls: tuple[tuple[str, str], ...]
-    #: file and its sha256, hex
+    #: file, from the folder, and its sha256, hex; the file may be another model's
     blob: tuple[str, str]
+    #: the SDK's programs: path in the folder and sha256, hex
+    sdk: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def blob_path(self) -> str:
+        """Path of the blob in the wheel."""
+        return posixpath.normpath(f"{self.folder}/{self.blob[0]}")
 
 
 def render_sbom(
@@ -55,17 +65,9 @@ def render_sbom(
     package = HeaderParser().parsestr(metadata)
     primary = _primary(package)
     software = [_component(each) for each in components]
-    files = [file for model in models for file in _files(model)]
-    links = {
-        primary["bom-ref"]: [file["bom-ref"] for file in files],
-        **{
-            f"file:{model.folder}/{dll}": [
-                f"file:{model.folder}/{model.blob[0]}", *(each["bom-ref"] for each in software),
-            ]
-            for model in models
-            for dll, _ in model.dlls
-        },
-    }  # fmt: skip
+    # Two models may have one blob.
+    files = list({file["bom-ref"]: file for model in models for file in _files(model)}.values())
+    links = _links(primary, models, software, files)
     bill: dict[str, Any] = {
         "$schema": f"http://cyclonedx.org/schema/bom-{_SPEC_VERSION}.schema.json",
         "bomFormat": "CycloneDX",
@@ -85,6 +87,32 @@ def render_sbom(
     content = json.dumps(bill, sort_keys=True)
     bill["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, content)}"
     return (json.dumps(bill, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _links(
+    primary: dict[str, Any],
+    models: Sequence[ModelContents],
+    software: Sequence[dict[str, Any]],
+    files: Sequence[dict[str, Any]],
+) -> dict[str, list[str]]:
+    """What consists of, or needs, what: bom-ref -> bom-refs."""
+    return {
+        primary["bom-ref"]: [file["bom-ref"] for file in files],
+        **{
+            f"file:{model.folder}/{dll}": [
+                f"file:{model.blob_path}", *(each["bom-ref"] for each in software),
+            ]
+            for model in models
+            for dll, _ in model.dlls
+        },
+        **{
+            f"file:{model.folder}/{program}": [
+                each["bom-ref"] for each in software if each["bom-ref"] in _IN_SDK
+            ]
+            for model in models
+            for program, _ in model.sdk
+        },
+    }  # fmt: skip
 
 
 def _primary(package: Message[str, str]) -> dict[str, Any]:
@@ -144,17 +172,24 @@ def _licenses(component: Component) -> list[dict[str, Any]]:
 
 
 def _files(model: ModelContents) -> list[dict[str, Any]]:
-    rows = [(name, digest, "The compiled model.") for name, digest in model.dlls]
-    rows.append((*model.blob, "The model's weights."))
+    rows = [
+        (f"{model.folder}/{name}", digest, description)
+        for files, description in (
+            (model.dlls, "The compiled model."),
+            (model.sdk, "A program of the SDK."),
+        )
+        for name, digest in files
+    ]
+    rows.append((model.blob_path, model.blob[1], "The model's weights."))
     return [
         {
             "type": "file",
-            "bom-ref": f"file:{model.folder}/{name}",
-            "name": f"{model.folder}/{name}",
+            "bom-ref": f"file:{path}",
+            "name": path,
             "description": description,
             "hashes": _hashes(digest),
         }
-        for name, digest, description in rows
+        for path, digest, description in rows
     ]
 
 

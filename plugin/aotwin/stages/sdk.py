@@ -12,11 +12,13 @@ aotwin.dll is the same for all models, and is built once per machine.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from aotwin.adapters.cache import build_once, cache_dir
-from aotwin.adapters.files import replacing, storage_errors
+from aotwin.adapters.files import replacing, storage_errors, temporary_folder
 from aotwin.adapters.index import file_sha256
+from aotwin.adapters.pe_checksum import set_checksum
 from aotwin.adapters.pe_exports import exported_names
 from aotwin.adapters.zig import Zig
 from aotwin.errors import ConfigurationError, LoadError
@@ -25,6 +27,7 @@ from aotwin.manifest_reader import MAX_MANIFEST_NBYTES, ManifestError, parse_man
 from aotwin.stages.link import definition_file, runtime_flags
 from aotwin.stages.sysroot import import_library_command
 from aotwin.toolchain import Toolchain, toolchain_path
+from aotwin.values import SDK_STEMS
 from aotwin.version import __version__
 
 LIBRARY = "aotwin.dll"
@@ -62,25 +65,45 @@ def write_sdk(model_directory: Path, output_dir: Path, *, toolchain: Toolchain, 
         ConfigurationError: the model's name is that of the SDK's own library.
         ToolError: zig failed.
     """
-    dll = default_dll(model_directory)
-    if dll.name == LIBRARY:
+    write_sdk_of(default_dll(model_directory), output_dir, toolchain=toolchain, zig=zig)
+    return output_dir
+
+
+def write_sdk_of(
+    dll: Path, output_dir: Path, *, toolchain: Toolchain, zig: Zig
+) -> Mapping[str, str]:
+    """Write the SDK, with import libraries of a model's DLL, into a folder.
+
+    Args:
+        dll: was built here, or its seal was compared.
+
+    Returns:
+        What was written: paths in the folder with forward slashes -> sha256, hex.
+
+    Raises:
+        ConfigurationError: the model's name is that of the SDK's own library.
+        ToolError: zig failed.
+    """
+    if dll.stem.lower() in SDK_STEMS:
         raise ConfigurationError(
-            f"{model_directory} holds a model named aotwin, as the SDK's own library is",
-            cause="both would be aotwin.dll",
+            f"{dll.parent} holds a model named {dll.stem}, as the SDK's own library is",
+            cause="both would have the same import library",
             next_step="Build it under another name.",
         )
+    files = {
+        place: toolchain_path(source).read_bytes().replace(_VERSION, __version__.encode())
+        for source, place in _FILES.items()
+    }
     programs = sdk_programs(toolchain, zig)
-    for source, place in _FILES.items():
-        content = toolchain_path(source).read_bytes()
-        _write(output_dir / place, content.replace(_VERSION, __version__.encode()))
-    for path in sorted(programs.glob("*/*")):
-        _write(output_dir / path.relative_to(programs), path.read_bytes())
+    for path in programs.glob("*/*"):
+        files[path.relative_to(programs).as_posix()] = path.read_bytes()
     library = model_import_library(dll, toolchain, zig)
-    _write(output_dir / "lib" / f"{dll.stem}.lib", library)
-    _write(output_dir / "lib" / f"{dll.stem}.dll.a", library)
+    files[f"lib/{dll.stem}.lib"] = files[f"lib/{dll.stem}.dll.a"] = library
     target = f'aotwin_add_model("{dll.stem}")\n'
-    _write(output_dir / f"lib/cmake/aotwin/models/{dll.stem}.cmake", target.encode())
-    return output_dir
+    files[f"lib/cmake/aotwin/models/{dll.stem}.cmake"] = target.encode()
+    for place, content in sorted(files.items()):
+        _write(output_dir / place, content)
+    return {place: hashlib.sha256(content).hexdigest() for place, content in files.items()}
 
 
 def default_dll(model_directory: Path) -> Path:
@@ -102,10 +125,10 @@ def default_dll(model_directory: Path) -> Path:
             cause=str(error),
             next_step="Name the folder that aotwin build printed.",
         ) from error
-    if found != listed.sha256:
+    if found != listed.shipped_sha256:
         raise LoadError(
             f"{dll} is not the DLL that was built",
-            cause=f"expected sha256 {listed.sha256}, found {found}",
+            cause=f"expected sha256 {listed.shipped_sha256}, found {found}",
             next_step="Build the model again.",
         )
     return dll
@@ -143,6 +166,8 @@ def sdk_programs(toolchain: Toolchain, zig: Zig) -> Path:
             cwd=folder / "bin",
             doing=f"building {RUN_PROGRAM}",
         )
+        for name in (LIBRARY, RUN_PROGRAM):
+            set_checksum(folder / "bin" / name)
 
     return build_once(cache_dir() / "runtime" / f"sdk-{_programs_key(toolchain, zig)}", build)
 
@@ -185,17 +210,15 @@ def model_import_library(dll: Path, toolchain: Toolchain, zig: Zig) -> bytes:
     Raises:
         ToolError: zig failed.
     """
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="aotwin-") as folder:
-        definition = Path(folder, "library.def")
+    with temporary_folder() as folder:
+        definition = folder / "library.def"
         definition.write_text(definition_file(dll.name, exported_names(dll)), encoding="utf-8")
         zig.run(
             import_library_command(definition.name, "library.lib", toolchain.triple),
-            cwd=Path(folder),
+            cwd=folder,
             doing=f"making the import library of {dll.name}",
         )
-        return Path(folder, "library.lib").read_bytes()
+        return (folder / "library.lib").read_bytes()
 
 
 def _includes() -> list[str]:

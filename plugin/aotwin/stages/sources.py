@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aotwin.checkers import is_program_reference
 from aotwin.errors import ConfigurationError, StorageError
-from aotwin.schema import is_program_reference
 from aotwin.values import ModelSpec
 
 #: folders of a project in which top-level modules are looked for

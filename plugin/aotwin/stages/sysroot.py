@@ -14,7 +14,6 @@ from __future__ import annotations
 import fnmatch
 import re
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from aotwin.adapters.cache import build_once, cache_dir
+from aotwin.adapters.files import working_folder
 from aotwin.adapters.index import fetch, offline_folder
 from aotwin.adapters.pe_exports import exported_names
 from aotwin.adapters.zig import Zig
@@ -111,9 +111,9 @@ def _directory(toolchain: Toolchain, pin: SysrootPin) -> Path:
 
 def _lay_out(folder: Path, toolchain: Toolchain, pin: SysrootPin, zig: Zig) -> None:
     local = offline_folder()
-    with tempfile.TemporaryDirectory(prefix=".wheels-", dir=folder.parent) as downloads:
-        torch_wheel = fetch(pin.torch, Path(downloads), local=local)
-        openmp_wheel = fetch(pin.openmp, Path(downloads), local=local)
+    with working_folder(folder.parent) as downloads:
+        torch_wheel = fetch(pin.torch, downloads, local=local)
+        openmp_wheel = fetch(pin.openmp, downloads, local=local)
         _extract(torch_wheel, folder, _torch_place)
         _extract(openmp_wheel, folder, _openmp_place)
     (folder / "exports").mkdir()

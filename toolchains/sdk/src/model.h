@@ -141,6 +141,13 @@ class Model {
 
  private:
   void load(const std::wstring& dll) {
+    // Its initializers, which run while it is loaded, may have instructions of the lowest level.
+    if (cpu_level() < lowest_level) {
+      throw Failure(
+          AOTWIN_ERROR_CPU,
+          path_ + " was compiled for CPUs of the level x86-64-v" + std::to_string(lowest_level) +
+              " or higher, which this machine's CPU does not have");
+    }
     DWORD error = 0;
     // What a model imports besides Windows' own DLLs is loaded already: torch_cpu.dll, libiomp5md.dll.
     library_ = load_library(dll, LOAD_LIBRARY_SEARCH_SYSTEM32, error);

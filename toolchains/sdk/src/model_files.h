@@ -79,13 +79,14 @@ inline std::vector<std::wstring> candidate_dlls(const std::wstring& path) {
       result.push_back(dll);
     }
   };
-  const int level = cpu_level();
-  if (level >= 4) {
+  // The DLL without a suffix is of the level that no suffix names: of the other one, if there are two.
+  if (cpu_level() >= 4) {
     add(L".x86-64-v4.dll");
-  }
-  add(L".dll");
-  if (level >= 3) {
+    add(L".dll");
     add(L".x86-64-v3.dll");
+  } else {
+    add(L".x86-64-v3.dll");
+    add(L".dll");
   }
   return result;
 }

@@ -15,7 +15,9 @@ from aotwin.stages.checks.input_rules import INPUT_RULES, Input
 from aotwin.stages.checks.model import Model
 from aotwin.stages.checks.model_rules import MODEL_RULES
 from aotwin.stages.checks.rule import File, Image, Rule
+from aotwin.stages.checks.sdk_rules import SDK_RULES, sdk_programs
 from aotwin.stages.checks.sections import SECTION_RULES
+from aotwin.stages.checks.signature_rules import SIGNATURE_RULES
 from aotwin.stages.checks.wheel_rules import WHEEL_RULES, Wheel
 
 #: rules on an image, in the order in which they are applied and documented
@@ -27,9 +29,9 @@ IMAGE_RULES: tuple[Rule[Image], ...] = (
     *IMPORT_RULES,
 )
 #: rules on a built model, wherever its files lie
-PACKAGE_RULES: tuple[Rule[Model], ...] = (*MODEL_RULES, *BLOB_RULES)
+PACKAGE_RULES: tuple[Rule[Model], ...] = (*MODEL_RULES, *BLOB_RULES, *SDK_RULES)
 #: rules on one DLL's bytes
-DLL_RULES: tuple[Rule[File] | Rule[Image], ...] = (*FILE_RULES, *IMAGE_RULES)
+DLL_RULES: tuple[Rule[File] | Rule[Image], ...] = (*FILE_RULES, *SIGNATURE_RULES, *IMAGE_RULES)
 #: every rule there is
 RULES: tuple[Rule[Any], ...] = (
     *INPUT_RULES,
@@ -48,6 +50,7 @@ __all__ = [
     "INPUT_RULES",
     "PACKAGE_RULES",
     "RULES",
+    "SIGNATURE_RULES",
     "WHEEL_RULES",
     "Archive",
     "File",
@@ -56,4 +59,5 @@ __all__ = [
     "Model",
     "Rule",
     "Wheel",
+    "sdk_programs",
 ]

@@ -18,7 +18,7 @@ def check_blob_size(model: Model) -> Iterator[Violation]:
     blob = _present_blob(model)
     if blob is None:
         return
-    expected, found = blob.constants_nbytes + TRAILER_NBYTES, model.nbytes(blob.file)
+    expected, found = blob.constants_nbytes + TRAILER_NBYTES, model.blob_nbytes
     if found != expected:
         yield Violation(
             "the blob has another size than the one that was built",
@@ -30,11 +30,11 @@ def check_trailer(model: Model) -> Iterator[Violation]:
     """The trailer stands behind the constants and has the digest that the DLL was linked with."""
     blob = _present_blob(model)
     # A blob that is too short has no trailer: its size says so.
-    if blob is None or model.nbytes(blob.file) < blob.constants_nbytes + TRAILER_NBYTES:
+    if blob is None or model.blob_nbytes < blob.constants_nbytes + TRAILER_NBYTES:
         return
     where = f"{blob.file}, trailer at {blob.constants_nbytes:#x}"
     try:
-        data = model.piece(blob.file, blob.constants_nbytes, TRAILER_NBYTES)
+        data = model.blob_piece(blob.constants_nbytes, TRAILER_NBYTES)
     except DamagedFileError as error:
         yield Violation("the blob cannot be read", "a readable file", str(error), where)
         return
@@ -90,7 +90,7 @@ def check_blob_digest(model: Model) -> Iterator[Violation]:
         return
     constants, whole, left = hashlib.sha256(), hashlib.sha256(), blob.constants_nbytes
     try:
-        for chunk in model.files.chunks(model.home + blob.file):
+        for chunk in model.files.chunks(model.blob_path):
             constants.update(chunk[:left])
             left -= len(chunk[:left])
             whole.update(chunk)
@@ -107,7 +107,7 @@ def check_blob_digest(model: Model) -> Iterator[Violation]:
 
 
 def _present_blob(model: Model) -> ListedBlob | None:
-    return model.blob if model.blob is not None and model.blob.file in model.names else None
+    return model.blob if model.blob_path else None
 
 
 def _blob_of(pairing: Pairing) -> str:

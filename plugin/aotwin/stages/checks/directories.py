@@ -27,6 +27,9 @@ def check_presence(image: Image) -> Iterator[Violation]:
     """Directories that must be there are, and those that must not are not."""
     policy = image.policy
     for name in DIRECTORY_NAMES:
+        if name == "certificate":
+            # Forbidden unless the build signed, which the image cannot tell: PE-SIGNATURE-ASKED.
+            continue
         directory = image.facts.directory(name)
         present = bool(directory.rva or directory.size)
         if present != (name in policy.required_directories) and (
@@ -195,8 +198,8 @@ DIRECTORY_RULES = (
         "PE-DIRECTORY",
         "Data directories that models need are there, and none that they must not have",
         "Delay and bound imports, CLR headers and the like make Windows do things that no other "
-        "rule looks at. A certificate on a DLL that the build did not sign covers other bytes.",
-        "Link with the flags of the target's toolchain file; sign only through the build.",
+        "rule looks at. Certificates have rules of their own (`PE-SIGNATURE-ASKED`).",
+        "Link with the flags of the target's toolchain file.",
         check_presence,
     ),
     Rule[Image](

@@ -20,10 +20,10 @@ def check_file(file: File) -> Iterator[Violation]:
 
 
 def check_seal(file: File) -> Iterator[Violation]:
-    """The bytes are those that the linker wrote."""
+    """The bytes are those that the linker wrote, whatever signature came to them since."""
     if file.data is None or file.sealed_sha256 is None:
         return
-    digest = hashlib.sha256(file.data).hexdigest()
+    digest = hashlib.sha256(file.unsigned or file.data).hexdigest()
     if digest != file.sealed_sha256.lower():
         yield Violation(
             "the file is not the one that was sealed after the link",
@@ -46,7 +46,7 @@ def check_agreement(file: File) -> Iterator[Violation]:
     """All readers see the same."""
     facts = {name: each for name, each in file.readings.items() if isinstance(each, PeFacts)}
     for left, right in combinations(facts, 2):
-        for field in fields(PeFacts):
+        for field in (each for each in fields(PeFacts) if each.compare):
             seen = getattr(facts[left], field.name), getattr(facts[right], field.name)
             if seen[0] != seen[1]:
                 expected, found = _first_difference(*seen)
@@ -77,7 +77,7 @@ FILE_RULES = (
     ),
     Rule[File](
         "PE-SEAL",
-        "The file's sha256 is the one that was taken right after the link",
+        "The file's sha256, a signature taken away, is the one that was taken right after the link",
         "Something touched the file after it was linked: a tool that strips or post-processes, "
         "weights appended to it, an antivirus program, a damaged disk.",
         _REBUILD,

@@ -19,8 +19,8 @@ def check_dlls(image: Image) -> Iterator[Violation]:
     for dll in image.facts.import_dlls:
         if not imports.allows(dll):
             yield Violation(
-                "the model depends on a DLL that neither torch nor Windows brings",
-                ", ".join(sorted(imports.sysroot)) + f" or a listed DLL of {image.policy.windows}",
+                "it depends on a DLL that neither torch nor Windows brings",
+                ", ".join((*sorted(imports.sysroot), f"a listed DLL of {image.policy.windows}")),
                 dll,
                 f"import {dll}",
             )

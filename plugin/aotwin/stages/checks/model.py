@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from aotwin.adapters.pe_pairing import Pairing
 from aotwin.adapters.untrusted_files import DamagedFileError, Files, file_digest, read_range
-from aotwin.manifest_reader import ListedBlob, Manifest
+from aotwin.manifest_reader import SDK_HOME, ListedBlob, Manifest
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,18 @@ class Model:
             if name.startswith(self.home) and "/" not in name[len(self.home) :]
         }
 
+    @cached_property
+    def sdk(self) -> Mapping[str, str]:
+        """All that lies in its folder's `sdk/` -> "", or what it is instead of a regular file."""
+        start, cut = self.home + SDK_HOME, len(self.home)
+        regular = {name[cut:]: "" for name in self.files.names() if name.startswith(start)}
+        odd = {
+            name[cut:]: kind
+            for name, kind in self.files.odd().items()
+            if f"{name}/".startswith(start)
+        }
+        return regular | odd
+
     @property
     def blob(self) -> ListedBlob | None:
         """What its blob must be: as the manifest says, or else as its only DLL says."""
@@ -57,12 +70,39 @@ class Model:
         (pairing,) = pairings
         return ListedBlob(pairing.blob_name, pairing.constants_nbytes, pairing.constants_sha256, "")
 
+    @cached_property
+    def blob_path(self) -> str:
+        """Where its blob lies within `files`, "" where it does not.
+
+        Looked for as the DLL does: beside it, then where another model has it.
+        """
+        if self.blob is None:
+            return ""
+        beside = self.home + posixpath.basename(self.blob.file)
+        named = posixpath.normpath(self.home + self.blob.file)
+        present = self.files.names()
+        return next((path for path in (beside, named) if path in present), "")
+
+    @property
+    def blob_is_out_of_sight(self) -> bool:
+        """Its blob is another model's, in a folder above those that are checked."""
+        return (
+            self.blob is not None
+            and not self.blob_path
+            and posixpath.normpath(self.home + self.blob.file).startswith("../")
+        )
+
+    @cached_property
+    def blob_nbytes(self) -> int:
+        """Size of its blob, in bytes."""
+        return self.files.nbytes(self.blob_path)
+
     def nbytes(self, name: str) -> int:
-        """Size of one of `names`, in bytes."""
+        """Size of a file in its folder, in bytes."""
         return self.files.nbytes(self.home + name)
 
     def digest(self, name: str) -> str:
-        """sha256 of one of `names` in hex, or why it cannot be taken."""
+        """sha256 of a file in its folder in hex, or why it cannot be taken."""
         try:
             return file_digest(self.files, self.home + name).hex()
         except DamagedFileError as error:
@@ -75,3 +115,11 @@ class Model:
             DamagedFileError: it cannot be read.
         """
         return read_range(self.files, self.home + name, start, nbytes)
+
+    def blob_piece(self, start: int, nbytes: int) -> bytes:
+        """Bytes of its blob; fewer where it ends before.
+
+        Raises:
+            DamagedFileError: it cannot be read.
+        """
+        return read_range(self.files, self.blob_path, start, nbytes)

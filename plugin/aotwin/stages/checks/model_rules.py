@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
+from aotwin.adapters.authenticode import unsigned_nbytes
+from aotwin.adapters.untrusted_files import DamagedFileError
 from aotwin.manifest import MANIFEST_NAME, MANIFEST_VERSION
 from aotwin.stages.checks.model import Model
 from aotwin.stages.checks.rule import Rule, Violation
@@ -11,6 +14,8 @@ from aotwin.values import BLOB_ALIGNMENT
 
 #: smaller than the headers of a DLL: what antivirus programs leave in place of a file
 _STUB_NBYTES = 1024
+#: bytes in which the linker's headers lie
+_HEADERS_NBYTES = 1024
 
 
 def check_manifest(model: Model) -> Iterator[Violation]:
@@ -27,8 +32,13 @@ def check_presence(model: Model) -> Iterator[Violation]:
     if model.manifest is None:
         return
     dlls = {dll.file for dll in model.manifest.dlls}
+    blob = model.manifest.blob.file
     for name in model.manifest.file_names():
-        if name not in model.names:
+        if name == blob:
+            absent = not model.blob_path and not model.blob_is_out_of_sight
+        else:
+            absent = name not in model.names
+        if absent:
             missing = "no such file"
             if name in dlls:
                 missing += "; antivirus programs take DLLs into quarantine like this"
@@ -40,7 +50,9 @@ def check_strangers(model: Model) -> Iterator[Violation]:
     """Nothing lies between the model's files that the build did not put there."""
     if model.manifest is None:
         return
-    known = {MANIFEST_NAME, *model.manifest.file_names()}
+    # A blob that two models share may have been copied beside the second DLL: it looks there first.
+    copied = posixpath.basename(model.manifest.blob.file)
+    known = {MANIFEST_NAME, copied, *model.manifest.file_names()}
     for name in sorted((model.names | set(model.odd)) - known):
         yield Violation(
             "a file that the build did not put there",
@@ -62,13 +74,17 @@ def check_digests(model: Model) -> Iterator[Violation]:
 
 
 def check_dll_sizes(model: Model) -> Iterator[Violation]:
-    """Each DLL has as many bytes as when it was sealed."""
+    """Each DLL has as many bytes as when it was sealed, a signature not counted."""
     if model.manifest is None:
         return
     for dll in model.manifest.dlls:
         if dll.file not in model.names:
             continue
-        nbytes = model.nbytes(dll.file)
+        try:
+            headers = model.piece(dll.file, 0, _HEADERS_NBYTES)
+        except DamagedFileError:
+            continue  # PE-FILE says so
+        nbytes = unsigned_nbytes(headers, model.nbytes(dll.file))
         if nbytes != dll.nbytes:
             yield Violation(
                 _size_message(nbytes, dll.nbytes), f"{dll.nbytes:,} bytes", f"{nbytes:,} bytes",
@@ -78,7 +94,7 @@ def check_dll_sizes(model: Model) -> Iterator[Violation]:
 
 def _size_message(nbytes: int, sealed: int) -> str:
     if nbytes > sealed:
-        return "the DLL grew after the link: weights appended in the old way, or a signature"
+        return "the DLL grew after the link: weights were appended in the old way"
     if nbytes < min(_STUB_NBYTES, sealed):
         return "the DLL was replaced by a stub, as antivirus programs do"
     return "the DLL shrank after the link: it was stripped or cut off"
@@ -135,9 +151,9 @@ MODEL_RULES = (
     ),
     Rule[Model](
         "MODEL-DLL-SIZE",
-        "Every DLL has as many bytes as when it was sealed after the link",
-        "The size tells what happened: appended weights or a signature make a DLL grow, stripping "
-        "makes it shrink, and an antivirus program leaves an empty file or a stub.",
+        "Every DLL has as many bytes as when it was sealed after the link, and its signature",
+        "The size tells what happened: appended weights make a DLL grow, stripping makes it "
+        "shrink, and an antivirus program leaves an empty file or a stub.",
         _REINSTALL,
         check_dll_sizes,
     ),

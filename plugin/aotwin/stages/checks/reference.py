@@ -13,9 +13,10 @@ _INTRODUCTION = """\
 # Findings
 
 What `aotwin check` looks at, rule by rule: `INPUT` at the path, `PE` at a DLL, `MODEL` at the files
-of a built model, `ZIP` at wheels and `.pt2`, `WHEEL` at wheels. The build applies the `PE` rules to
-every DLL that it links, and a failed one ends it. Generated from the rule table; the figures and
-names that the rules compare with are data under `toolchains/`.
+of a built model, `SDK` at the SDK among them, `ZIP` at wheels and `.pt2`, `WHEEL` at wheels. The
+build applies the `PE` rules to every DLL and program that it links, and a failed one ends it.
+Generated from the rule table; the figures and names that the rules compare with are data under
+`toolchains/`.
 """
 
 

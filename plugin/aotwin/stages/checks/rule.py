@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Generic, TypeVar
 
+from aotwin.adapters.authenticode import has_signature, unsigned_bytes
 from aotwin.adapters.pe import PeFacts, Unreadable
+from aotwin.adapters.pkcs7 import SignatureError
 from aotwin.findings import Finding
 from aotwin.policy import Policy
+from aotwin.values import DllSignature
 
 #: findings of one rule in one file; a hostile table can break a rule a hundred thousand times
 _MAX_FINDINGS = 50
@@ -27,6 +32,30 @@ class File:
     readings: Mapping[str, PeFacts | Unreadable]
     #: sha256 taken right after the link, hex, where it is known
     sealed_sha256: str | None
+    #: Authenticode's sha256 taken right after the link, hex; "" where it is not known
+    sealed_authenticode: str = ""
+    #: what the build made of the file by signing it; None where it did not, as far as is known
+    signature: DllSignature | None = None
+
+    @cached_property
+    def signed(self) -> bool:
+        """Its headers name a certificate table."""
+        return self.data is not None and has_signature(self.data)
+
+    @cached_property
+    def unsigned(self) -> bytes | None:
+        """Its bytes without a signature; None where there is no telling which they are."""
+        try:
+            return None if self.data is None else unsigned_bytes(self.data)
+        except SignatureError:
+            return None
+
+    @property
+    def seal_holds(self) -> bool | None:
+        """Its bytes without a signature are those that were sealed; None where nobody can tell."""
+        if self.sealed_sha256 is None or self.unsigned is None:
+            return None
+        return hashlib.sha256(self.unsigned).hexdigest() == self.sealed_sha256.lower()
 
 
 @dataclass(frozen=True)

@@ -76,14 +76,17 @@ def check_overlaps(image: Image) -> Iterator[Violation]:
 
 
 def check_overlay(image: Image) -> Iterator[Violation]:
-    """Nothing follows the last section."""
+    """Nothing but a certificate table follows the last section."""
     ends = [section.raw_end for section in image.facts.sections if section.raw_size]
     end = max([image.facts.headers_size, *ends])
-    if len(image.data) > end:
+    table = image.facts.directory("certificate")
+    # From the certificate table on, the file is the business of the rules on signatures.
+    file_end = table.rva if table.size and end <= table.rva < len(image.data) else len(image.data)
+    if file_end > end:
         yield Violation(
             "bytes were appended to the file",
             f"the end of the file at {end:#x}, where the last section ends",
-            f"{len(image.data) - end:,} bytes more",
+            f"{file_end - end:,} bytes more",
             f"offset {end:#x}",
         )
 

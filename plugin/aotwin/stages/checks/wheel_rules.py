@@ -191,7 +191,8 @@ def check_sbom(wheel: Wheel) -> Iterator[Violation]:
         yield Violation("the bill of materials cannot be read", "CycloneDX JSON", reason, where)
         return
     for home, manifest in wheel.models.items():
-        files = [(dll.file, dll.sha256) for dll in manifest.dlls]
+        files = [(dll.file, dll.shipped_sha256) for dll in manifest.dlls]
+        files += [row for row in manifest.sdk.items() if row[0].endswith((".dll", ".exe"))]
         for name, digest in [*files, (manifest.blob.file, manifest.blob.sha256)]:
             if digest not in found:
                 yield Violation(
@@ -244,7 +245,7 @@ WHEEL_RULES = (
     ),
     Rule[Wheel](
         "WHEEL-SBOM",
-        "The bill of materials is there and lists every DLL and blob by its sha256",
+        "The bill of materials is there and lists every DLL, blob and program by its sha256",
         "Whoever has to know what is in a DLL looks there.",
         _BUILD,
         check_sbom,
