@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 #: ratios beyond this have one side at nothing
@@ -55,6 +59,19 @@ def table(rows: Sequence[Row]) -> str:
         for row in rows
     )
     return "\n".join(lines)
+
+
+def finish(rows: Sequence[Row], path: Path) -> int:
+    """Print the table, write all figures as JSON; the exit code, 1 where a target is missed."""
+    machine = {
+        "cpus": os.cpu_count(),
+        "system": platform.platform(),
+        "load_average": os.getloadavg()[0],
+    }
+    result = {"version": 1, "machine": machine, "rows": [row.to_json() for row in rows]}
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(table(rows))
+    return 0 if all(row.reached for row in rows) else 1
 
 
 def _spell_ratio(ratio: float) -> str:

@@ -1,6 +1,6 @@
 """Load and run latency of the speech example's models under Wine: mapped in place, and copied.
 
-    PYTHONPATH=ci python benchmarks/speech_latency.py [--config shallow] [--models DIR] [--repeat 5]
+    PYTHONPATH=ci python benchmarks/speech_latency.py [--config shallow] [--models DIR] [--repeat 6]
 
 Both ways run the very same DLLs in turn. "Mapped" is what a wheel's user gets: the blob lies beside
 the DLL, which maps it and uses it where it is. "Copied" is the upstream way: no blob beside the
@@ -14,13 +14,14 @@ import argparse
 import os
 import platform
 import re
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aotwin.adapters.zig import find_zig
@@ -31,6 +32,7 @@ EXAMPLE = REPO / "examples" / "speech"
 NAMES = ("audio_encoder", "token_embedding", "text_decoder")
 WAYS = ("mapped", "copied")
 _LATENCY = re.compile(r"  (\w+): ([\d.]+)")
+_PART = re.compile(r"    (archive extraction|\.so loading): ([\d.]+).*")
 _OUTPUT = re.compile(r"    output 0: dtype (\w+), shape (\[.*\]), numel (\d+)")
 _WEIGHTS = re.compile(r"Loading weights .*\\(\w+)_weights\.blob \((\d+) bytes.*, (\d+) copied\)")
 
@@ -40,18 +42,23 @@ class Run:
     """What one process printed; latencies in milliseconds."""
 
     load: Mapping[str, float]
+    #: model -> what the load is made of, by name
+    parts: Mapping[str, Mapping[str, float]]
     run: Mapping[str, float]
     #: dtype, shape, number of elements
     outputs: Mapping[str, tuple[str, str, int]]
     #: bytes mapped, bytes copied
     weights: Mapping[str, tuple[int, int]]
     tokens: str
+    #: seconds, user and system, of the whole process; 0 where it was not measured
+    cpu: float = 0.0
 
 
 def parse(text: str) -> Run:
     """Read what main_voxtral.exe prints."""
     load: dict[str, float] = {}
     run: dict[str, float] = {}
+    parts: dict[str, dict[str, float]] = defaultdict(dict)
     sections = {"Load latency (ms)": load, "Run latency (ms)": run}
     outputs: dict[str, tuple[str, str, int]] = {}
     weights: dict[str, tuple[int, int]] = {}
@@ -65,10 +72,12 @@ def parse(text: str) -> Run:
             weights[found[1]] = (int(found[2]), int(found[3]))
         elif found := _OUTPUT.fullmatch(line):
             outputs[name] = (found[1], found[2], int(found[3]))
+        elif found := _PART.fullmatch(line):
+            parts[name][found[1]] = float(found[2])
         elif section is not None and (found := _LATENCY.fullmatch(line)):
             name = found[1]
             section[name] = float(found[2])
-    return Run(load, run, outputs, weights, lines[-1].strip())
+    return Run(load, parts, run, outputs, weights, lines[-1].strip())
 
 
 def main() -> int:
@@ -76,7 +85,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", default="shallow")
     parser.add_argument("--models", type=Path, help="the folder `speech` of models built before")
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--repeat", type=int, default=6)
     arguments = parser.parse_args()
     windows = ensure()
     with tempfile.TemporaryDirectory(prefix="speech-latency-") as folder:
@@ -86,9 +95,15 @@ def main() -> int:
         _example("make_audio.py", work / "speech.wav")
         bare = without_blobs(models, work / "bare", work / "blobs")
         runs: dict[str, list[Run]] = defaultdict(list)
-        for _ in range(arguments.repeat):
-            runs["mapped"].append(measured(windows, program, models, work))
-            runs["copied"].append(measured(windows, program, bare, work, "--blobs", work / "blobs"))
+        ways: dict[str, tuple[Path, Sequence[str | Path]]] = {
+            "mapped": (models, ()),
+            "copied": (bare, ("--blobs", work / "blobs")),
+        }
+        for turn in range(arguments.repeat):
+            # Each goes first half of the time: neither has the other's warm caches for itself.
+            for way in WAYS if turn % 2 else WAYS[::-1]:
+                folder_of_way, options = ways[way]
+                runs[way].append(measured(windows, program, folder_of_way, work, *options))
     print(report(runs))
     return int(len({run.tokens for way in WAYS for run in runs[way]}) != 1)
 
@@ -140,7 +155,11 @@ def measured(
     folders = (windows.torch_lib, windows.executable.parent)
     dlls = [word for folder in folders for word in ("--dlls", folder)]
     arguments = [models, work / "speech.wav", *dlls, "--tokens", "3", *options]
-    return parse(windows.exe(program, arguments).stdout)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    output = windows.exe(program, arguments).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return replace(parse(output), cpu=cpu)
 
 
 def report(runs: Mapping[str, Sequence[Run]]) -> str:
@@ -149,20 +168,38 @@ def report(runs: Mapping[str, Sequence[Run]]) -> str:
     def median(kind: str, way: str, name: str) -> str:
         return f"{statistics.median(getattr(run, kind)[name] for run in runs[way]):,.1f}"
 
+    def part(way: str, name: str, what: str) -> str:
+        return f"{statistics.median(run.parts[name][what] for run in runs[way]):,.1f}"
+
     mapped, copied = runs["mapped"][0], runs["copied"][0]
     lines = [
         f"{len(runs['mapped'])} processes each way, in turn, medians; "
         f"{os.cpu_count()} CPUs, {platform.machine()}, under Wine.",
         "",
-        "| Load latency (ms) | mapped | of it archive extraction | of it `.so` loading "
-        "| copied | bytes mapped | bytes copied, mapped way | bytes copied, copied way |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| Load latency (ms) | mapped | archive extraction | `.so` loading "
+        "| copied | archive extraction | `.so` loading |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for name in NAMES:
-        ours = median("load", "mapped", name)
+        cells = [
+            cell
+            for way in WAYS
+            for cell in (
+                median("load", way, name),
+                part(way, name, "archive extraction"),
+                part(way, name, ".so loading"),
+            )
+        ]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "| Weights (bytes) | mapped | beside it copied: buffers that the model writes "
+        "| copied, the other way |",
+        "|---|--:|--:|--:|",
+    ]
+    for name in NAMES:
         lines.append(
-            f"| `{name}` | {ours} | 0.0 | {ours} | {median('load', 'copied', name)} "
-            f"| {mapped.weights[name][0]:,} | {mapped.weights[name][1]:,} "
+            f"| `{name}` | {mapped.weights[name][0]:,} | {mapped.weights[name][1]:,} "
             f"| {copied.weights[name][1]:,} |"
         )
     lines += [
@@ -176,7 +213,30 @@ def report(runs: Mapping[str, Sequence[Run]]) -> str:
             f"| `{name}` | {median('run', 'mapped', name)} | {median('run', 'copied', name)} "
             f"| {dtype} | {shape} | {numel:,} |"
         )
+    lines += ["", *totals(runs)]
     return "\n".join(lines)
+
+
+def totals(runs: Mapping[str, Sequence[Run]]) -> list[str]:
+    """Markdown: load and first call of all three models together, and the processes' CPU time."""
+
+    def latency(run: Run) -> float:
+        return sum(run.load[name] + run.run[name] for name in NAMES)
+
+    rows: dict[str, Callable[[str], float]] = {
+        "load + first call of all three (ms), median": lambda way: statistics.median(
+            map(latency, runs[way])
+        ),
+        "the same, minimum": lambda way: min(map(latency, runs[way])),
+        "CPU time of the whole process (ms), median": lambda way: statistics.median(
+            1000 * run.cpu for run in runs[way]
+        ),
+    }
+    lines = ["| Together | mapped | copied | mapped / copied |", "|---|--:|--:|--:|"]
+    for title, figure in rows.items():
+        mapped, copied = figure("mapped"), figure("copied")
+        lines.append(f"| {title} | {mapped:,.0f} | {copied:,.0f} | {mapped / copied:.2f} |")
+    return lines
 
 
 if __name__ == "__main__":

@@ -8,9 +8,6 @@ See README.md beside this file.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -18,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from loading import CHost, in_c, in_python, private_memory
-from results import Row, table
+from results import Row, finish, table
 from synthetic import Built, build
 from writing import blob_and_wheel, peak_memory
 
@@ -88,15 +85,7 @@ def main() -> int:
         for row in rows_of(parts, Path(work).resolve(), sizes, options.repeats):
             rows.append(row)
             print(table([row]).splitlines()[-1], file=sys.stderr, flush=True)
-    machine = {
-        "cpus": os.cpu_count(),
-        "system": platform.platform(),
-        "load_average": os.getloadavg()[0],
-    }
-    result = {"version": 1, "machine": machine, "rows": [row.to_json() for row in rows]}
-    options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(table(rows))
-    return 0 if all(row.reached for row in rows) else 1
+    return finish(rows, options.json)
 
 
 if __name__ == "__main__":
