@@ -123,6 +123,33 @@ def test_every_rule_on_an_sdk_is_broken_by_some_test() -> None:
     assert {rule.id for rule in SDK_RULES} <= broken
 
 
+@pytest.mark.parametrize("name", [LIBRARY, PROGRAM])
+def test_a_program_of_an_sdk_that_is_named_by_itself_is_not_taken_for_a_model(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    report = check_path(folder / name, None)
+    assert report.findings == ()
+    assert report.skipped == ()
+    moved = (folder / name).rename(tmp_path / (folder / name).name)
+    report = check_path(moved, None)
+    assert report.findings == ()
+    assert [each.id for each in report.skipped] == ["PE-SEAL"]
+
+
+def test_a_program_of_an_sdk_that_is_named_by_itself_is_held_to_its_seal(folder: Path) -> None:
+    (folder / LIBRARY).write_bytes(build_sdk_library(empty_sections=1))
+    assert found(check_path(folder / LIBRARY, None)) == {"PE-SEAL"}
+
+
+def test_a_model_of_the_same_name_as_the_sdks_library_is_a_model(tmp_path: Path) -> None:
+    files = build_files()
+    manifest = manifest_of(files)
+    manifest["dlls"][0]["file"] = "aotwin.dll"
+    files["aotwin.dll"] = files.pop("classifier.dll")
+    report = check_path(write_model(tmp_path, files, manifest) / "aotwin.dll", None)
+    assert report.findings == ()
+
+
 def test_a_link_in_an_sdk_is_not_followed(folder: Path, tmp_path: Path) -> None:
     (folder / HEADER).rename(tmp_path / "aotwin.h")
     (folder / HEADER).symlink_to(tmp_path / "aotwin.h")

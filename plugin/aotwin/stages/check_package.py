@@ -31,6 +31,7 @@ from aotwin.stages.checks import (
     BLOB_RULES,
     INPUT_RULES,
     PACKAGE_RULES,
+    SDK_BIN,
     WHEEL_RULES,
     Archive,
     File,
@@ -84,8 +85,8 @@ def check_path(
     """Check whatever a path leads to.
 
     Args:
-        path: a DLL (with its manifest and blob, where they lie beside it), a folder with built
-            models at any depth, a wheel or a `.pt2`.
+        path: a DLL (with its manifest and blob, where they lie beside it), a program of the SDK, a
+            folder with built models at any depth, a wheel or a `.pt2`.
         sysroot: the target's, to compare imports with; None where there is none at hand.
         full: whether to hash blobs and other large files as well.
         read: `Readers.read`; by default each DLL gets processes of its own.
@@ -143,6 +144,9 @@ def _check_dll(path: Path, findings: _Findings) -> None:
     manifest, _ = _manifest(files, MANIFEST_NAME)
     if manifest is not None and path.name not in {dll.file for dll in manifest.dlls}:
         manifest = None
+    if manifest is None and path.name in load_sdk_policies(_TARGET):
+        _check_sdk_program(path, findings)
+        return
     pairings = _judge(files, path.name, manifest, findings)
     model = Model("", files, manifest, "", pairings, findings.full)
     if not model.blob_path:
@@ -151,6 +155,18 @@ def _check_dll(path: Path, findings: _Findings) -> None:
     if not findings.full:
         findings.skip("MODEL-BLOB-DIGEST", "the whole blob is hashed with --full")
     findings.apply(BLOB_RULES, model)
+
+
+def _check_sdk_program(path: Path, findings: _Findings) -> None:
+    """`aotwin.dll` or `aotwin-run.exe`, in the `sdk/bin/` of a model or of no model's folder."""
+    place = SDK_BIN + path.name
+    manifest = None
+    if path.parts[-3:-1] == tuple(SDK_BIN.strip("/").split("/")):
+        manifest, _ = _manifest(FolderFiles(path.parents[2], recursive=False), MANIFEST_NAME)
+    sealed = None if manifest is None else manifest.sdk.get(place)
+    if sealed is None:
+        findings.skip("PE-SEAL", "the digest taken after the link is not at hand")
+    _judge_sdk_program(FolderFiles(path.parent, recursive=False), path.name, sealed, findings)
 
 
 def _check_archive(path: Path, is_wheel: bool, findings: _Findings) -> int | None:
@@ -240,9 +256,13 @@ def _judge(
 def _judge_sdk(model: Model, findings: _Findings) -> None:
     """Apply every rule on DLLs and programs to those of the SDK, which import nothing of torch."""
     for name, sealed in sdk_programs(model).items():
-        policy = load_sdk_policies(_TARGET)[name[name.rfind("/") + 1 :]]
-        file = _read(model.files, model.home + name, sealed, policy, findings.read)
-        findings.found += judge(file, policy, None, place=model.home + name)[0]
+        _judge_sdk_program(model.files, model.home + name, sealed, findings)
+
+
+def _judge_sdk_program(files: Files, path: str, sealed: str | None, findings: _Findings) -> None:
+    policy = load_sdk_policies(_TARGET)[path[path.rfind("/") + 1 :]]
+    file = _read(files, path, sealed, policy, findings.read)
+    findings.found += judge(file, policy, None, place=path)[0]
 
 
 def _read(files: Files, path: str, sealed: str | None, policy: Policy, read: Read) -> File:

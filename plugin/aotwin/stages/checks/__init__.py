@@ -15,7 +15,7 @@ from aotwin.stages.checks.input_rules import INPUT_RULES, Input
 from aotwin.stages.checks.model import Model
 from aotwin.stages.checks.model_rules import MODEL_RULES
 from aotwin.stages.checks.rule import File, Image, Rule
-from aotwin.stages.checks.sdk_rules import SDK_RULES, sdk_programs
+from aotwin.stages.checks.sdk_rules import SDK_BIN, SDK_RULES, sdk_programs
 from aotwin.stages.checks.sections import SECTION_RULES
 from aotwin.stages.checks.signature_rules import SIGNATURE_RULES
 from aotwin.stages.checks.wheel_rules import WHEEL_RULES, Wheel
@@ -50,6 +50,7 @@ __all__ = [
     "INPUT_RULES",
     "PACKAGE_RULES",
     "RULES",
+    "SDK_BIN",
     "SIGNATURE_RULES",
     "WHEEL_RULES",
     "Archive",
