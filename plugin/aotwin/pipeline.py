@@ -17,7 +17,7 @@ from aotwin.progress import Progress
 from aotwin.stages.components import linked_components
 from aotwin.stages.pack import PackedFile, PackedModel, check_pure, pack_wheel
 from aotwin.stages.pt2 import write_pt2
-from aotwin.stages.sbom import ModelContents, render_sbom
+from aotwin.stages.sbom import ModelContents, billed_programs, render_sbom
 from aotwin.stages.sign import open_signer
 from aotwin.termination import undisturbed
 from aotwin.toolchain import load_toolchain
@@ -239,7 +239,7 @@ def _sbom(
             job.spec.name.replace(".", "/"),
             tuple((dll.path.name, dll.shipped_sha256) for dll in dlls),
             (job.blob.reference, job.blob.file_sha256),
-            tuple(row for row in sorted(job.sdk.items()) if row[0].endswith((".dll", ".exe"))),
+            billed_programs(job.sdk),
         )
         for job, dlls in finished
     ]

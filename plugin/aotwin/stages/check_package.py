@@ -161,11 +161,9 @@ def _check_sdk_program(path: Path, findings: _Findings) -> None:
     """`aotwin.dll` or `aotwin-run.exe`, in the `sdk/bin/` of a model or of no model's folder."""
     place = SDK_BIN + path.name
     manifest = None
-    if path.parts[-3:-1] == tuple(SDK_BIN.strip("/").split("/")):
+    if path.as_posix().endswith(f"/{place}"):
         manifest, _ = _manifest(FolderFiles(path.parents[2], recursive=False), MANIFEST_NAME)
     sealed = None if manifest is None else manifest.sdk.get(place)
-    if sealed is None:
-        findings.skip("PE-SEAL", "the digest taken after the link is not at hand")
     _judge_sdk_program(FolderFiles(path.parent, recursive=False), path.name, sealed, findings)
 
 
@@ -239,15 +237,13 @@ def _judge(
     sealed = listed.sha256 if listed else None
     # First: they come from the disk while the readers are still starting.
     exports = _exports(manifest, findings)
-    file = _read(files, path, sealed, findings.policy, findings.read)
+    file = _read(files, path, sealed, findings.policy, findings)
     if listed is not None:
         file = replace(
             file, sealed_authenticode=listed.authenticode_sha256, signature=listed.signature
         )
     found, facts = judge(file, findings.policy, exports, place=path)
     findings.found += found
-    if sealed is None:
-        findings.skip("PE-SEAL", "the digest taken after the link is not at hand")
     if file.data is None or facts is None:
         return {}
     return {name: find_pairings(file.data, facts)}
@@ -261,16 +257,18 @@ def _judge_sdk(model: Model, findings: _Findings) -> None:
 
 def _judge_sdk_program(files: Files, path: str, sealed: str | None, findings: _Findings) -> None:
     policy = load_sdk_policies(_TARGET)[path[path.rfind("/") + 1 :]]
-    file = _read(files, path, sealed, policy, findings.read)
+    file = _read(files, path, sealed, policy, findings)
     findings.found += judge(file, policy, None, place=path)[0]
 
 
-def _read(files: Files, path: str, sealed: str | None, policy: Policy, read: Read) -> File:
+def _read(files: Files, path: str, sealed: str | None, policy: Policy, findings: _Findings) -> File:
+    if sealed is None:
+        findings.skip("PE-SEAL", "the digest taken after the link is not at hand")
     try:
         data = read_file(files, path, policy.max_size)
     except DamagedFileError as error:
         return File(None, str(error), {}, sealed)
-    return File(data, "", read(data), sealed)
+    return File(data, "", findings.read(data), sealed)
 
 
 def _exports(manifest: Manifest | None, findings: _Findings) -> Mapping[str, frozenset[str]] | None:

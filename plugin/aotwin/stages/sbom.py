@@ -9,7 +9,7 @@ import json
 import posixpath
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
@@ -43,6 +43,11 @@ class ModelContents:
     def blob_path(self) -> str:
         """Path of the blob in the wheel."""
         return posixpath.normpath(f"{self.folder}/{self.blob[0]}")
+
+
+def billed_programs(sdk: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Of the files of an SDK, each with its sha256, those that a bill lists."""
+    return tuple(row for row in sorted(sdk.items()) if row[0].endswith((".dll", ".exe")))
 
 
 def render_sbom(

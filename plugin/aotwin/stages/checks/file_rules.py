@@ -23,7 +23,7 @@ def check_seal(file: File) -> Iterator[Violation]:
     """The bytes are those that the linker wrote, whatever signature came to them since."""
     if file.data is None or file.sealed_sha256 is None:
         return
-    digest = hashlib.sha256(file.unsigned or file.data).hexdigest()
+    digest = file.unsigned_sha256 or hashlib.sha256(file.data).hexdigest()
     if digest != file.sealed_sha256.lower():
         yield Violation(
             "the file is not the one that was sealed after the link",

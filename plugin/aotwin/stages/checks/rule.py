@@ -50,12 +50,17 @@ class File:
         except SignatureError:
             return None
 
+    @cached_property
+    def unsigned_sha256(self) -> str:
+        """sha256 of its bytes without a signature, hex; "" where there is no telling."""
+        return "" if self.unsigned is None else hashlib.sha256(self.unsigned).hexdigest()
+
     @property
     def seal_holds(self) -> bool | None:
         """Its bytes without a signature are those that were sealed; None where nobody can tell."""
-        if self.sealed_sha256 is None or self.unsigned is None:
+        if self.sealed_sha256 is None or not self.unsigned_sha256:
             return None
-        return hashlib.sha256(self.unsigned).hexdigest() == self.sealed_sha256.lower()
+        return self.unsigned_sha256 == self.sealed_sha256.lower()
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from aotwin.manifest import MANIFEST_NAME
+from aotwin.manifest_reader import SDK_HOME
 from aotwin.policy import load_sdk_policies
 from aotwin.stages.checks.model import Model
 from aotwin.stages.checks.rule import Rule, Violation
 
 #: where the SDK's programs lie in a model's folder
-SDK_BIN = "sdk/bin/"
+SDK_BIN = f"{SDK_HOME}bin/"
 _PROGRAM_SUFFIXES = frozenset({".dll", ".exe", ".pyd", ".com", ".bat", ".cmd", ".ps1", ".sys"})
 
 

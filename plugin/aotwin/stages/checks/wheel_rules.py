@@ -17,7 +17,7 @@ from aotwin.adapters.untrusted_files import DamagedFileError, file_digest, read_
 from aotwin.adapters.untrusted_zip import ZipFiles
 from aotwin.manifest_reader import Manifest
 from aotwin.stages.checks.rule import Rule, Violation
-from aotwin.stages.sbom import SBOM_PATH
+from aotwin.stages.sbom import SBOM_PATH, billed_programs
 
 #: bytes of RECORD, WHEEL, METADATA and the SBOM
 _MAX_TEXT = 8 << 20
@@ -192,7 +192,7 @@ def check_sbom(wheel: Wheel) -> Iterator[Violation]:
         return
     for home, manifest in wheel.models.items():
         files = [(dll.file, dll.shipped_sha256) for dll in manifest.dlls]
-        files += [row for row in manifest.sdk.items() if row[0].endswith((".dll", ".exe"))]
+        files += billed_programs(manifest.sdk)
         for name, digest in [*files, (manifest.blob.file, manifest.blob.sha256)]:
             if digest not in found:
                 yield Violation(
