@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aotwin
 from aotwin import assembly
-from aotwin.adapters.pe_readers import Readers
+from aotwin.adapters.pe.readers import Readers
 from aotwin.progress import Progress
 
 

@@ -11,9 +11,9 @@ import page_cache
 from results import Row, median
 from synthetic import WIDTH, Built
 
-from aotwin.adapters.zig import find_zig
-from aotwin.stages.pt2 import write_pt2
-from aotwin.toolchain import load_toolchain
+from aotwin.adapters.tools.zig import find_zig
+from aotwin.stages.pack.pt2 import write_pt2
+from aotwin.target.toolchain import load_toolchain
 from windows_on_wine import WindowsPython
 
 Sample = dict[str, float]

@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aotwin.adapters.zig import find_zig
+from aotwin.adapters.tools.zig import find_zig
 from windows_on_wine import WindowsPython, ensure
 
 REPO = Path(__file__).resolve().parents[1]

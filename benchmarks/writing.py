@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from results import Row, median
 
-from aotwin.stages.pack import PackedFile, PackedModel, pack_wheel
+from aotwin.stages.pack.wheel import PackedFile, PackedModel, pack_wheel
 from aotwin.stages.weights import write_blob
 from aotwin.values import BLOB_ALIGNMENT
 from aotwin.weights_source import MemoryRegion, MemoryWeights

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from aotwin.schema_tables import render_markdown_table, render_variables_table
+from aotwin.configuration.tables import render_markdown_table, render_variables_table
 
 REPO = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)

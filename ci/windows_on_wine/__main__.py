@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aotwin.adapters.wine import windows_path
+from aotwin.adapters.tools.wine import windows_path
 from aotwin.errors import AotwinError, UsageError
 from windows_on_wine.environment import ensure
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from aotwin.adapters.wine import Wine, make_prefix, windows_path
+from aotwin.adapters.tools.wine import Wine, make_prefix, windows_path
 from aotwin.errors import ToolError
 from windows_on_wine.downloads import fetch_sdist, fetch_wheels, run_pip, unpack_command
 from windows_on_wine.pins import FOLDER, Pins, PythonPin, RuntimePin

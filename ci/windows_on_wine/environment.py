@@ -16,8 +16,8 @@ from pathlib import Path
 
 import platformdirs
 
-from aotwin.adapters import wine as wine_adapter
-from aotwin.adapters.wine import Wine, find_wine, windows_path
+from aotwin.adapters.tools import wine as wine_adapter
+from aotwin.adapters.tools.wine import Wine, find_wine, windows_path
 from aotwin.errors import StorageError
 from windows_on_wine.build import PREFIX, PYTHON, SITE_PACKAGES, build
 from windows_on_wine.pins import FOLDER, load_pins

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-from aotwin.adapters import wine
+from aotwin.adapters.tools import wine
 
 #: what pytest-cov tells its own child processes, none of which runs in Wine
 COVERAGE = "COV_CORE_"

@@ -12,7 +12,7 @@ from aotwin.version import __version__
 
 if TYPE_CHECKING:
     from aotwin.checking import check
-    from aotwin.findings import Finding, Report
+    from aotwin.formats.findings import Finding, Report
     from aotwin.payload.model_package import Model, load
     from aotwin.pipeline import build_model
     from aotwin.values import BuiltModel
@@ -30,9 +30,9 @@ __all__ = [
 
 _HOMES = {
     "BuiltModel": "aotwin.values",
-    "Finding": "aotwin.findings",
+    "Finding": "aotwin.formats.findings",
     "Model": "aotwin.payload.model_package",
-    "Report": "aotwin.findings",
+    "Report": "aotwin.formats.findings",
     "build_model": "aotwin.pipeline",
     "check": "aotwin.checking",
     "load": "aotwin.payload.model_package",

@@ -15,23 +15,29 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
-from aotwin.adapters.files import storage_errors
-from aotwin.adapters.pe_readers import Readers
-from aotwin.adapters.process import Children
-from aotwin.adapters.zig import WarmUp, Zig, find_zig
+from aotwin.adapters.pe.readers import Readers
+from aotwin.adapters.storage.files import storage_errors
+from aotwin.adapters.tools.process import Children
+from aotwin.adapters.tools.zig import WarmUp, Zig, find_zig
 from aotwin.errors import ConfigurationError
-from aotwin.manifest import MANIFEST_NAME, render_manifest
-from aotwin.model_source import Generator
+from aotwin.formats.manifest import MANIFEST_NAME, render_manifest
 from aotwin.progress import Progress
-from aotwin.stages.compile import compile_flags, compile_wrapper, definitions_for
-from aotwin.stages.gate import require_loadable, require_sound, require_sound_sdk
-from aotwin.stages.link import link_model, runtime_flags
+from aotwin.stages.check import require_loadable, require_sound, require_sound_sdk
+from aotwin.stages.generate import Generator
+from aotwin.stages.link import (
+    Sysroot,
+    compile_flags,
+    compile_wrapper,
+    definitions_for,
+    link_model,
+    prepare_sysroot,
+    runtime_flags,
+)
 from aotwin.stages.sdk import write_sdk_of
 from aotwin.stages.sign import Signer, sign_dll
-from aotwin.stages.sysroot import Sysroot, prepare_sysroot
 from aotwin.stages.weights import write_blob
+from aotwin.target.toolchain import Cpu, SysrootPin, Toolchain
 from aotwin.termination import WAIT_SECONDS
-from aotwin.toolchain import Cpu, SysrootPin, Toolchain
 from aotwin.values import BlobInfo, ModelSpec, SealedDll, Wrapper
 
 #: file of a model's package -> its source in payload/

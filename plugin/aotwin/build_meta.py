@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from aotwin.adapters import setuptools_bridge
-from aotwin.adapters.sdist_tar import write_sdist
+from aotwin.adapters.archives.sdist_tar import write_sdist
+from aotwin.adapters.tools import setuptools_bridge
+from aotwin.configuration.settings import ConfigSettings, Settings, load_settings
 from aotwin.errors import AotwinError, ConfigurationError
 from aotwin.reproducible import source_date_epoch
-from aotwin.settings import ConfigSettings, Settings, load_settings
+from aotwin.stages.generate import model_sources
 from aotwin.stages.pack import add_top_levels
-from aotwin.stages.sources import model_sources
 from aotwin.termination import terminable
 
 __all__ = [

@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aotwin.adapters.pe_readers import Readers
+from aotwin.adapters.pe.readers import Readers
 
 if TYPE_CHECKING:
-    from aotwin.findings import Report
+    from aotwin.formats.findings import Report
 
 
 def check(path: str | os.PathLike[str], *, full: bool = False) -> Report:
@@ -32,9 +32,9 @@ def check_all(paths: Iterable[str | os.PathLike[str]], *, full: bool) -> Iterato
     with closing(Readers()) as readers:
         # The longest part of checking one DLL is the import of LIEF: all else comes beside it.
         readers.start()
-        from aotwin.stages.check_package import check_path
-        from aotwin.stages.sysroot import installed_sysroot
-        from aotwin.toolchain import load_toolchain
+        from aotwin.stages.check import check_path
+        from aotwin.stages.link import installed_sysroot
+        from aotwin.target.toolchain import load_toolchain
 
         sysroot = installed_sysroot(load_toolchain("windows-x86_64"))
         for path in paths:

@@ -19,7 +19,7 @@ from aotwin.termination import terminable
 from aotwin.version import __version__
 
 if TYPE_CHECKING:
-    from aotwin.toolchain import Toolchain
+    from aotwin.target.toolchain import Toolchain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +87,7 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _build(options: argparse.Namespace) -> int:
     from aotwin.pipeline import build_model, build_pt2
-    from aotwin.toolchain import load_toolchain
+    from aotwin.target.toolchain import load_toolchain
 
     toolchain = load_toolchain(options.target)
     name = options.name or default_name(options.source)
@@ -127,7 +127,7 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _write_sdk(model: Path, folder: Path, toolchain: Toolchain) -> None:
-    from aotwin.adapters.zig import find_zig
+    from aotwin.adapters.tools.zig import find_zig
     from aotwin.stages.sdk import write_sdk
 
     write_sdk(model, folder.absolute(), toolchain=toolchain, zig=find_zig())
@@ -250,7 +250,7 @@ def _toolchain_fetch(options: argparse.Namespace) -> int:
 
 
 def _toolchain_list(_: argparse.Namespace) -> int:
-    from aotwin.adapters.cache import cache_dir, cached
+    from aotwin.adapters.storage.cache import cache_dir, cached
 
     for entry in cached():
         print(f"{entry.nbytes >> 20:>7} MB  {entry.path.relative_to(cache_dir())}")
@@ -258,7 +258,7 @@ def _toolchain_list(_: argparse.Namespace) -> int:
 
 
 def _toolchain_clean(_: argparse.Namespace) -> int:
-    from aotwin.adapters.cache import clean
+    from aotwin.adapters.storage.cache import clean
 
     print(f"{clean() >> 20} MB removed")
     return 0

@@ -7,10 +7,10 @@ import shutil
 import sys
 from dataclasses import dataclass
 
-from aotwin.adapters.cache import cache_dir
-from aotwin.adapters.zig import find_zig
+from aotwin.adapters.storage.cache import cache_dir
+from aotwin.adapters.tools.zig import find_zig
 from aotwin.errors import AotwinError
-from aotwin.toolchain import known_targets, load_toolchain
+from aotwin.target.toolchain import known_targets, load_toolchain
 
 
 @dataclass(frozen=True)

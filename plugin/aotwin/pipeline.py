@@ -7,26 +7,33 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aotwin.adapters.files import storage_errors, temporary_folder, working_folder
-from aotwin.adapters.index import file_sha256
+from aotwin.adapters.storage.files import storage_errors, temporary_folder, working_folder
+from aotwin.adapters.tools.index import file_sha256
 from aotwin.assembly import Job, Session, finish, open_session, share_blobs, start
 from aotwin.errors import StorageError
-from aotwin.manifest import MANIFEST_NAME
-from aotwin.model_source import open_source
+from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.progress import Progress
-from aotwin.stages.components import linked_components
-from aotwin.stages.pack import PackedFile, PackedModel, check_pure, pack_wheel
-from aotwin.stages.pt2 import write_pt2
-from aotwin.stages.sbom import ModelContents, billed_programs, render_sbom
+from aotwin.stages.generate import open_source
+from aotwin.stages.pack import (
+    ModelContents,
+    PackedFile,
+    PackedModel,
+    billed_programs,
+    check_pure,
+    linked_components,
+    pack_wheel,
+    render_sbom,
+    write_pt2,
+)
 from aotwin.stages.sign import open_signer
+from aotwin.target.toolchain import load_toolchain
 from aotwin.termination import undisturbed
-from aotwin.toolchain import load_toolchain
 from aotwin.values import BuiltModel, ModelSpec, SealedDll
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-    from aotwin.settings import Settings
+    from aotwin.configuration.settings import Settings
 
 
 def build_model(
@@ -60,7 +67,7 @@ def build_model(
     Raises:
         AotwinError: whatever a user can cause, see `aotwin.errors`.
     """
-    from aotwin.checkers import check_cpus, check_model_name
+    from aotwin.configuration.checkers import check_cpus, check_model_name
 
     progress = progress or Progress(quiet=True)
     toolchain = load_toolchain(target)

@@ -2,7 +2,7 @@
 
 A CI service cancels with SIGTERM, a terminal that closes sends SIGHUP; by default both end a
 process on the spot, with half-written files left behind. Nothing can be done about SIGKILL: what
-it leaves is removed by the next build (`aotwin.adapters.files`).
+it leaves is removed by the next build (`aotwin.adapters.storage.files`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aotwin.adapters.cache import cache_dir
+from aotwin.adapters.storage.cache import cache_dir
 from aotwin.pipeline import fetch_toolchain
 from aotwin.progress import Progress
 from stub_compiler import COMPILER

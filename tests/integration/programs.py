@@ -129,7 +129,7 @@ PROGRAMS: dict[str, Callable[[], ExportedProgram]] = {
 
 def main() -> None:
     """Load the saved programs named on the command line and print the digests of their code."""
-    from aotwin.stages.generate import generate
+    from aotwin.stages.generate.aotinductor import generate
 
     for path in sys.argv[1:]:
         program = torch.export.load(path)

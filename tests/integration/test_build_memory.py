@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from aotwin.stages.pack import PackedFile, PackedModel, pack_wheel
+from aotwin.stages.pack.wheel import PackedFile, PackedModel, pack_wheel
 from aotwin.stages.weights import write_blob
-from aotwin.stages.wrapper import read_wrapper
+from aotwin.stages.wrapper.reader import read_wrapper
 
 REPO = Path(__file__).resolve().parents[2]
 GB = 10**9
@@ -85,7 +85,7 @@ def test_a_ready_blob_goes_from_its_archive_into_blob_and_wheel_as_a_stream(
 def test_a_program_whose_weights_are_mapped_stays_mapped(tmp_path: Path) -> None:
     import torch
 
-    from aotwin.stages.generate import generate
+    from aotwin.stages.generate.aotinductor import generate
 
     saved = tmp_path / "weights.pt"
     torch.save(torch.nn.Linear(64, 64).state_dict(), saved)

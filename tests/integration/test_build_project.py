@@ -17,7 +17,7 @@ import pytest
 from installer.sources import WheelFile
 
 from aotwin import checking
-from aotwin.adapters.zig import find_zig
+from aotwin.adapters.tools.zig import find_zig
 
 LinkedCache = Callable[..., Path]
 

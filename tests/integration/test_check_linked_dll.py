@@ -11,15 +11,15 @@ from pathlib import Path
 import pefile
 import pytest
 
-from aotwin.adapters.pe_checksum import compute_checksum, set_checksum
-from aotwin.adapters.zig import Zig, find_zig
-from aotwin.findings import Report
-from aotwin.policy import load_policy
-from aotwin.stages.check import check_dll, check_dll_bytes
-from aotwin.stages.checks import IMAGE_RULES
-from aotwin.stages.link import definition_file
-from aotwin.stages.sysroot import import_library_command
-from aotwin.toolchain import load_toolchain
+from aotwin.adapters.pe.checksum import compute_checksum, set_checksum
+from aotwin.adapters.tools.zig import Zig, find_zig
+from aotwin.formats.findings import Report
+from aotwin.stages.check.dll import check_dll, check_dll_bytes
+from aotwin.stages.check.rules import IMAGE_RULES
+from aotwin.stages.check.rules.policy import load_policy
+from aotwin.stages.link.linker import definition_file
+from aotwin.stages.link.sysroot import import_library_command
+from aotwin.target.toolchain import load_toolchain
 
 pytestmark = pytest.mark.zig
 

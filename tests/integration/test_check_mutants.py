@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_check_linked_dll import POLICY, SYSROOT, linker, sound
 
-from aotwin.adapters.pe_checksum import compute_checksum
-from aotwin.adapters.pe_readers import Readers
-from aotwin.stages.check import check_dll_bytes
+from aotwin.adapters.pe.checksum import compute_checksum
+from aotwin.adapters.pe.readers import Readers
+from aotwin.stages.check.dll import check_dll_bytes
 
 __all__ = ["linker", "sound"]
 

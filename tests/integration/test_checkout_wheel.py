@@ -24,7 +24,7 @@ def test_it_holds_all_of_the_package_and_of_toolchains(checkout_wheel: Path) -> 
     }
     package = {f"aotwin/{name}" for name in _files_below(REPO / "plugin" / "aotwin")}
     data = {f"aotwin/toolchains/{name}" for name in _files_below(REPO / "toolchains")}
-    assert "aotwin/toolchains/runtime/aotwin_blob.h" in data
+    assert "aotwin/toolchains/windows/dll/aotwin_blob.h" in data
     assert names == package | data
 
 

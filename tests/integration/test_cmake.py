@@ -14,11 +14,11 @@ from torch import randn
 from torch.export import export
 
 import aotwin
-from aotwin.adapters.pe import PeFacts
-from aotwin.adapters.pe_readers import read_with
-from aotwin.adapters.zig import find_zig
+from aotwin.adapters.pe.image import PeFacts
+from aotwin.adapters.pe.readers import read_with
+from aotwin.adapters.tools.zig import find_zig
 from aotwin.stages.sdk import write_sdk
-from aotwin.toolchain import load_toolchain, toolchain_path
+from aotwin.target.toolchain import load_toolchain, toolchain_path
 
 TOOLCHAIN = toolchain_path("cmake/aotwin-windows-x86_64.cmake")
 LIBRARY_PROJECT = """\

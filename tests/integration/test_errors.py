@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from aotwin import assembly, build_meta, cli
-from aotwin.stages.link import link_model
-from aotwin.toolchain import load_toolchain
+from aotwin.stages.link.linker import link_model
+from aotwin.target.toolchain import load_toolchain
 from aotwin.values import SealedDll
 
 REPO = Path(__file__).resolve().parents[2]

@@ -19,16 +19,16 @@ import programs  # noqa: E402
 from torch._inductor import aot_compile, config  # noqa: E402
 
 from aotwin.errors import ConfigurationError, ProgramError, WrapperError  # noqa: E402
-from aotwin.stages.generate import generate  # noqa: E402
-from aotwin.stages.inductor_isolation import (  # noqa: E402
+from aotwin.stages.generate.aotinductor import generate  # noqa: E402
+from aotwin.stages.generate.inductor_isolation import (  # noqa: E402
     private_cache,
     quiet,
     target_vectors,
 )
-from aotwin.stages.inductor_options import merged_options  # noqa: E402
-from aotwin.stages.llp64 import to_llp64  # noqa: E402
-from aotwin.stages.wrapper import read_wrapper  # noqa: E402
-from aotwin.stages.wrapper_source import parse_source  # noqa: E402
+from aotwin.stages.generate.inductor_options import merged_options  # noqa: E402
+from aotwin.stages.wrapper.llp64 import to_llp64  # noqa: E402
+from aotwin.stages.wrapper.reader import read_wrapper  # noqa: E402
+from aotwin.stages.wrapper.source import parse_source  # noqa: E402
 from aotwin.values import Wrapper  # noqa: E402
 from aotwin.weights_source import WeightSource  # noqa: E402
 

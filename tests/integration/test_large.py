@@ -15,7 +15,7 @@ import pytest
 from installer.sources import WheelFile
 from test_build_memory import pure_wheel
 
-from aotwin.stages.pack import PackedFile, PackedModel, pack_wheel
+from aotwin.stages.pack.wheel import PackedFile, PackedModel, pack_wheel
 from aotwin.stages.weights import TRAILER_NBYTES, read_trailer, write_blob
 from aotwin.values import BlobInfo
 from aotwin.weights_source import CHUNK_NBYTES

@@ -7,10 +7,10 @@ import re
 import pefile
 import pytest
 
-from aotwin.adapters.zig import find_zig
-from aotwin.policy import load_policy
-from aotwin.stages.sysroot import Sysroot, prepare_sysroot
-from aotwin.toolchain import load_toolchain
+from aotwin.adapters.tools.zig import find_zig
+from aotwin.stages.check.rules.policy import load_policy
+from aotwin.stages.link.sysroot import Sysroot, prepare_sysroot
+from aotwin.target.toolchain import load_toolchain
 
 pytestmark = pytest.mark.zig
 

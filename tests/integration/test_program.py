@@ -11,8 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from aotwin.errors import ProgramError  # noqa: E402
-from aotwin.stages import program as program_stage  # noqa: E402
-from aotwin.stages.program import load_program  # noqa: E402
+from aotwin.stages.generate import program as program_stage  # noqa: E402
+from aotwin.stages.generate.program import load_program  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 

@@ -20,16 +20,16 @@ from test_build_project import NOT_ISOLATED, WHEEL, build
 from test_check_linked_dll import EXPORTS, POLICY, SYSROOT, Linker, linker
 
 from aotwin import checking
-from aotwin.adapters.authenticode import (
+from aotwin.adapters.pe.authenticode import (
     authenticode_sha256,
     read_signature,
     unsigned_bytes,
 )
-from aotwin.adapters.pe_checksum import with_checksum
+from aotwin.adapters.pe.checksum import with_checksum
 from aotwin.errors import AotwinError
-from aotwin.stages.check import check_dll
-from aotwin.stages.link import seal
-from aotwin.stages.sign import Signer, open_signer, sign_dll
+from aotwin.stages.check.dll import check_dll
+from aotwin.stages.link.linker import seal
+from aotwin.stages.sign.signer import Signer, open_signer, sign_dll
 from aotwin.values import SealedDll, SignOptions
 from signing import (
     PASSWORD,

@@ -13,9 +13,9 @@ from typing import Any
 
 from pe_image import IMAGE_BASE, build_image
 
-from aotwin.policy import load_policy, load_sdk_policies
-from aotwin.stages.components import Component
-from aotwin.stages.sbom import SBOM_PATH, ModelContents, render_sbom
+from aotwin.stages.check.rules.policy import load_policy, load_sdk_policies
+from aotwin.stages.pack.components import Component
+from aotwin.stages.pack.sbom import SBOM_PATH, ModelContents, render_sbom
 from aotwin.stages.weights import trailer
 
 CONSTANTS = bytes(range(64)) * 3

@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from aotwin.adapters.pe_checksum import compute_checksum
+from aotwin.adapters.pe.checksum import compute_checksum
 
 IMAGE_BASE = 0x1_8000_0000
 FILE_ALIGNMENT, SECTION_ALIGNMENT = 0x200, 0x1000

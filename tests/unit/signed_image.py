@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from aotwin.adapters.authenticode import authenticode_sha256
-from aotwin.adapters.pe_checksum import with_checksum
+from aotwin.adapters.pe.authenticode import authenticode_sha256
+from aotwin.adapters.pe.checksum import with_checksum
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 INDIRECT_DATA = "1.3.6.1.4.1.311.2.1.4"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from aotwin.adapters.cache import build_once
-from aotwin.adapters.index import fetch
-from aotwin.toolchain import PinnedFile
+from aotwin.adapters.storage.cache import build_once
+from aotwin.adapters.tools.index import fetch
+from aotwin.target.toolchain import PinnedFile
 from windows_on_wine import WindowsPython
 from windows_on_wine.environment import cache_folder
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from aotwin.adapters.zig import Zig, find_zig
-from aotwin.stages.compile import compile_wrapper
-from aotwin.stages.generate import generate
-from aotwin.stages.link import link_model
-from aotwin.stages.sysroot import Sysroot, prepare_sysroot
+from aotwin.adapters.tools.zig import Zig, find_zig
+from aotwin.stages.generate.aotinductor import generate
+from aotwin.stages.link.compiler import compile_wrapper
+from aotwin.stages.link.linker import link_model
+from aotwin.stages.link.sysroot import Sysroot, prepare_sysroot
 from aotwin.stages.weights import write_blob
-from aotwin.stages.wrapper import read_wrapper
-from aotwin.toolchain import load_toolchain, toolchain_path
+from aotwin.stages.wrapper.reader import read_wrapper
+from aotwin.target.toolchain import load_toolchain, toolchain_path
 from aotwin.values import BlobInfo, SealedDll, Wrapper
 from aotwin.weights_source import CHUNK_NBYTES, WeightSource
 from stub_compiler import COMPILER
@@ -207,7 +207,7 @@ def build_host(source: str, directory: Path) -> Path:
     program = directory / Path(source).with_suffix(".exe").name
     language = ["c++", "-std=c++20"] if source.endswith(".cpp") else ["cc"]
     flags = ["-target", toolchain.triple, "-municode", "-O2", "-s", "-DNOMINMAX"]
-    includes = [f"-I{toolchain_path('runtime')}"]
+    includes = [f"-I{toolchain_path('windows/dll')}"]
     zig.run(
         [*language, *flags, *includes, str(HOSTS / source), "-o", str(program)],
         cwd=directory,

@@ -14,10 +14,10 @@ import torch
 from torch.export import Dim, ExportedProgram, export
 
 import aotwin
-from aotwin.adapters.zig import find_zig
+from aotwin.adapters.tools.zig import find_zig
 from aotwin.stages.run import torch_folder
 from aotwin.stages.sdk import write_sdk
-from aotwin.toolchain import load_toolchain
+from aotwin.target.toolchain import load_toolchain
 from windows_on_wine import WindowsPython
 
 SDK_HOSTS = Path(__file__).parent / "sdk_hosts"

@@ -17,11 +17,11 @@ import torch
 from torch.export import export
 
 from aotwin import pipeline
-from aotwin.adapters.zig import find_zig
+from aotwin.adapters.tools.zig import find_zig
 from aotwin.cli import main
 from aotwin.stages.run import torch_folder
 from aotwin.stages.sdk import write_sdk
-from aotwin.toolchain import load_toolchain
+from aotwin.target.toolchain import load_toolchain
 
 if TYPE_CHECKING:
     from sdk_build import Sdk

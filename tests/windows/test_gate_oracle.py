@@ -29,16 +29,16 @@ import pytest
 import torch
 from model_dlls import BytesWeights, compile_for, windows_sysroot
 
-from aotwin.adapters import pe_pefile
-from aotwin.adapters.pe import DIRECTORY_NAMES, PeFacts, facts_of
-from aotwin.adapters.pe_checksum import compute_checksum
-from aotwin.adapters.pe_readers import Readers
-from aotwin.policy import load_policy
-from aotwin.stages.check import check_dll, check_dll_bytes
-from aotwin.stages.checks import IMAGE_RULES, Image
-from aotwin.stages.generate import generate
+from aotwin.adapters.pe import pefile_reader as pe_pefile
+from aotwin.adapters.pe.checksum import compute_checksum
+from aotwin.adapters.pe.image import DIRECTORY_NAMES, PeFacts, facts_of
+from aotwin.adapters.pe.readers import Readers
+from aotwin.stages.check.dll import check_dll, check_dll_bytes
+from aotwin.stages.check.rules import IMAGE_RULES, Image
+from aotwin.stages.check.rules.policy import load_policy
+from aotwin.stages.generate.aotinductor import generate
 from aotwin.stages.weights import write_blob
-from aotwin.toolchain import load_toolchain
+from aotwin.target.toolchain import load_toolchain
 from aotwin.weights_source import WeightSource
 
 if TYPE_CHECKING:

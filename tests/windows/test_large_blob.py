@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from aotwin.stages.generate import generate
+from aotwin.stages.generate.aotinductor import generate
 from aotwin.stages.weights import TRAILER_NBYTES, trailer
 from aotwin.values import BlobInfo
 from aotwin.weights_source import WeightSource

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aotwin.stages.pt2 import write_pt2
+from aotwin.stages.pack.pt2 import write_pt2
 from project_build import build_wheel
 from windows_on_wine import WindowsPython
 

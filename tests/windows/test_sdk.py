@@ -12,9 +12,9 @@ import pytest
 import torch
 from sdk_build import SDK_HOSTS, classifier_module, floats, linked, patched, various_module
 
-from aotwin.adapters.pe import PeFacts
-from aotwin.adapters.pe_exports import exported_names
-from aotwin.adapters.pe_readers import read_with
+from aotwin.adapters.pe.exports import exported_names
+from aotwin.adapters.pe.image import PeFacts
+from aotwin.adapters.pe.readers import read_with
 
 if TYPE_CHECKING:
     from model_dlls import ModelDll

@@ -14,7 +14,7 @@ import torch
 
 from aotwin import checking
 from aotwin.stages.run import torch_folder
-from aotwin.toolchain import load_toolchain
+from aotwin.target.toolchain import load_toolchain
 from project_build import build_wheel
 from windows_on_wine import WindowsPython
 

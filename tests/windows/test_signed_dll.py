@@ -7,9 +7,9 @@ from pathlib import Path
 from model_dlls import ModelDll
 from weights_host import WeightsHost
 
-from aotwin.adapters.authenticode import read_signature
-from aotwin.stages.link import seal
-from aotwin.stages.sign import open_signer, sign_dll
+from aotwin.adapters.pe.authenticode import read_signature
+from aotwin.stages.link.linker import seal
+from aotwin.stages.sign.signer import open_signer, sign_dll
 from aotwin.values import SignOptions
 from signing import make_certificate
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from aotwin.adapters.zig import find_zig
+from aotwin.adapters.tools.zig import find_zig
 from project_build import build_wheel
 from windows_on_wine import WindowsPython
 from windows_on_wine.environment import Argument

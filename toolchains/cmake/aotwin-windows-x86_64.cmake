@@ -15,7 +15,7 @@ if(NOT AOTWIN_PYTHON)
 endif()
 if(NOT AOTWIN_COMPILERS)
   execute_process(
-    COMMAND "${AOTWIN_PYTHON}" -m aotwin.compilers windows-x86_64
+    COMMAND "${AOTWIN_PYTHON}" -m aotwin.adapters.tools.compilers windows-x86_64
     OUTPUT_VARIABLE AOTWIN_COMPILERS OUTPUT_STRIP_TRAILING_WHITESPACE
     ERROR_VARIABLE _aotwin_error RESULT_VARIABLE _aotwin_result)
   if(NOT _aotwin_result EQUAL 0)

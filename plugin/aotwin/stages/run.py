@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aotwin.adapters.process import run
+from aotwin.adapters.tools.process import run
 from aotwin.errors import LoadError
 
 if TYPE_CHECKING:
-    from aotwin.stages.sysroot import Sysroot
-    from aotwin.toolchain import Toolchain
+    from aotwin.stages.link import Sysroot
+    from aotwin.target.toolchain import Toolchain
 
 # What needs Linux (Wine, the user cache, zig) is imported where it is used: on Windows this module
 # only starts a program.
@@ -159,10 +159,10 @@ def _run_with_wine(
     *,
     target: str,
 ) -> RunReport:
-    from aotwin.adapters.wine import linux_path, ready_session, windows_path
-    from aotwin.adapters.zig import find_zig
+    from aotwin.adapters.tools.wine import linux_path, ready_session, windows_path
+    from aotwin.adapters.tools.zig import find_zig
     from aotwin.stages.sdk import build_run_program
-    from aotwin.toolchain import load_toolchain
+    from aotwin.target.toolchain import load_toolchain
 
     toolchain = load_toolchain(target)
     wine = ready_session()
@@ -185,7 +185,7 @@ def _run_with_wine(
 
 
 def _with_linux_paths(value: Any) -> Any:
-    from aotwin.adapters.wine import linux_path
+    from aotwin.adapters.tools.wine import linux_path
 
     if isinstance(value, dict):
         return {key: _with_linux_paths(each) for key, each in value.items()}
@@ -200,8 +200,8 @@ def torch_folder(toolchain: Toolchain) -> Path:
     Raises:
         SysrootError: a wheel cannot be had, or is not the pinned one.
     """
-    from aotwin.adapters.zig import find_zig
-    from aotwin.stages.sysroot import prepare_sysroot
+    from aotwin.adapters.tools.zig import find_zig
+    from aotwin.stages.link import prepare_sysroot
 
     pin = toolchain.sysroot(toolchain.newest_torch)
     sysroot = prepare_sysroot(
@@ -213,10 +213,10 @@ def torch_folder(toolchain: Toolchain) -> Path:
 def _with_vc_runtime(sysroot: Sysroot) -> Path:
     import zipfile
 
-    from aotwin.adapters.cache import build_once, cache_dir
-    from aotwin.adapters.files import working_folder
-    from aotwin.adapters.index import fetch, offline_folder
-    from aotwin.toolchain import vc_runtime
+    from aotwin.adapters.storage.cache import build_once, cache_dir
+    from aotwin.adapters.storage.files import working_folder
+    from aotwin.adapters.tools.index import fetch, offline_folder
+    from aotwin.target.toolchain import vc_runtime
 
     runtime = vc_runtime()
 

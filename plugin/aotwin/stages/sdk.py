@@ -15,18 +15,17 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from aotwin.adapters.cache import build_once, cache_dir
-from aotwin.adapters.files import replacing, storage_errors, temporary_folder
-from aotwin.adapters.index import file_sha256
-from aotwin.adapters.pe_checksum import set_checksum
-from aotwin.adapters.pe_exports import exported_names
-from aotwin.adapters.zig import Zig
+from aotwin.adapters.pe.checksum import set_checksum
+from aotwin.adapters.pe.exports import exported_names
+from aotwin.adapters.storage.cache import build_once, cache_dir
+from aotwin.adapters.storage.files import replacing, storage_errors, temporary_folder
+from aotwin.adapters.tools.index import file_sha256
+from aotwin.adapters.tools.zig import Zig
 from aotwin.errors import ConfigurationError, LoadError
-from aotwin.manifest import MANIFEST_NAME
-from aotwin.manifest_reader import MAX_MANIFEST_NBYTES, ManifestError, parse_manifest
-from aotwin.stages.link import definition_file, runtime_flags
-from aotwin.stages.sysroot import import_library_command
-from aotwin.toolchain import Toolchain, toolchain_path
+from aotwin.formats.manifest import MANIFEST_NAME
+from aotwin.formats.manifest_reader import MAX_MANIFEST_NBYTES, ManifestError, parse_manifest
+from aotwin.stages.link import definition_file, import_library_command, runtime_flags
+from aotwin.target.toolchain import Toolchain, toolchain_path
 from aotwin.values import SDK_STEMS
 from aotwin.version import __version__
 
@@ -34,16 +33,18 @@ LIBRARY = "aotwin.dll"
 RUN_PROGRAM = "aotwin-run.exe"
 #: folder of toolchains/ -> files of it, where they go in the SDK
 _FILES = {
-    "sdk/include/aotwin.h": "include/aotwin.h",
-    "sdk/include/aotwin.hpp": "include/aotwin.hpp",
-    "sdk/cmake/aotwin-config.cmake": "lib/cmake/aotwin/aotwin-config.cmake",
-    "sdk/cmake/aotwin-config-version.cmake": "lib/cmake/aotwin/aotwin-config-version.cmake",
-    "sdk/pkgconfig/aotwin.pc": "lib/pkgconfig/aotwin.pc",
-    "sdk/examples/CMakeLists.txt": "share/aotwin/examples/CMakeLists.txt",
-    "sdk/examples/example.c": "share/aotwin/examples/example.c",
-    "sdk/examples/example.cpp": "share/aotwin/examples/example.cpp",
+    "windows/sdk/include/aotwin.h": "include/aotwin.h",
+    "windows/sdk/include/aotwin.hpp": "include/aotwin.hpp",
+    "windows/sdk/cmake/aotwin-config.cmake": "lib/cmake/aotwin/aotwin-config.cmake",
+    "windows/sdk/cmake/aotwin-config-version.cmake": "lib/cmake/aotwin/aotwin-config-version.cmake",
+    "windows/sdk/pkgconfig/aotwin.pc": "lib/pkgconfig/aotwin.pc",
+    "windows/sdk/examples/CMakeLists.txt": "share/aotwin/examples/CMakeLists.txt",
+    "windows/sdk/examples/example.c": "share/aotwin/examples/example.c",
+    "windows/sdk/examples/example.cpp": "share/aotwin/examples/example.cpp",
 }
 _VERSION = b"@AOTWIN_VERSION@"
+#: folders of toolchains/ that the programs include headers from
+_INCLUDED = ("windows/sdk/include", "windows/sdk/src", "windows/dll")
 #: our own sources are free of undefined behaviour by care, not by traps; -Werror keeps them so
 _WARNINGS = ("-Wall", "-Wextra", "-Werror", "-fno-sanitize=undefined", "-DNOMINMAX")
 
@@ -179,7 +180,7 @@ def library_command(toolchain: Toolchain) -> list[str]:
         "-std=c++20",
         *_WARNINGS,
         *_includes(),
-        str(toolchain_path("sdk/src/aotwin.cpp")),
+        str(toolchain_path("windows/sdk/src/aotwin.cpp")),
         "-o",
         LIBRARY,
     ]
@@ -194,7 +195,7 @@ def run_program_command(toolchain: Toolchain, import_library: Path) -> list[str]
         "-std=c++17",
         *_WARNINGS,
         *_includes(),
-        str(toolchain_path("run/aotwin_run.cpp")),
+        str(toolchain_path("windows/run/aotwin_run.cpp")),
         str(import_library),
         "-o",
         RUN_PROGRAM,
@@ -222,12 +223,12 @@ def model_import_library(dll: Path, toolchain: Toolchain, zig: Zig) -> bytes:
 
 
 def _includes() -> list[str]:
-    return [f"-I{toolchain_path(name)}" for name in ("sdk/include", "sdk/src", "runtime")]
+    return [f"-I{toolchain_path(name)}" for name in _INCLUDED]
 
 
 def _programs_key(toolchain: Toolchain, zig: Zig) -> str:
     digest = hashlib.sha256("\0".join([zig.version, *runtime_flags(toolchain)]).encode())
-    folders = ("sdk/include", "sdk/src", "run", "runtime")
+    folders = (*_INCLUDED, "windows/run")
     for path in (path for name in folders for path in sorted(toolchain_path(name).iterdir())):
         if path.is_file():
             digest.update(path.name.encode() + b"\0" + path.read_bytes())

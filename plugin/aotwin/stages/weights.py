@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aotwin.adapters.files import replacing
-from aotwin.adapters.hashed_stream import write_hashed
+from aotwin.adapters.archives.hashed_stream import write_hashed
+from aotwin.adapters.storage.files import replacing
 from aotwin.errors import WrapperError
 from aotwin.values import BLOB_ALIGNMENT, BlobInfo
 from aotwin.weights_source import WeightSource

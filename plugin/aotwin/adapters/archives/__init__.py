@@ -1,0 +1,1 @@
+"""Archives as files: zip, wheel, sdist; also those that a stranger made."""

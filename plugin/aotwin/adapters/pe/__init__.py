@@ -1,0 +1,1 @@
+"""PE files: two independent readers, checksum, exports, signatures, and our pairing in them."""

@@ -1,0 +1,1 @@
+"""Other programs: zig, Wine, pip's index, setuptools, and processes as such."""

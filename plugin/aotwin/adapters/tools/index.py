@@ -1,0 +1,122 @@
+"""Fetch pinned wheels through pip, from the index that the user's pip is configured for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from aotwin.adapters.tools.process import run
+from aotwin.errors import SysrootError
+from aotwin.target.toolchain import PinnedFile
+
+_CHUNK = 1 << 20
+
+
+def download_command(python: str, pinned: PinnedFile, directory: Path) -> list[str]:
+    """The pip call that downloads one wheel of another platform."""
+    return [
+        python,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--platform",
+        pinned.platform,
+        "--python-version",
+        pinned.python_version,
+        "--implementation",
+        "cp",
+        "--abi",
+        pinned.abi,
+        "--dest",
+        str(directory),
+        pinned.requirement,
+    ]
+
+
+def fetch(pinned: PinnedFile, directory: Path, *, local: Path | None = None) -> Path:
+    """One pinned wheel, from a local file or folder or else from pip's index, its hash checked.
+
+    Args:
+        pinned: what to fetch.
+        directory: where pip puts it.
+        local: a folder that may hold the wheel (offline builds), asked first.
+
+    Returns:
+        Path of the wheel.
+
+    Raises:
+        SysrootError: it cannot be had, or its sha256 is not the pinned one.
+    """
+    if local is not None:
+        candidate = local / pinned.filename
+        if not candidate.is_file():
+            raise SysrootError(
+                f"{pinned.filename} is not in {local}",
+                cause="AOTWIN_SYSROOT names this folder, so nothing is fetched",
+                next_step="Put the wheel there, or unset AOTWIN_SYSROOT to fetch it with pip.",
+            )
+        verify(candidate, pinned)
+        return candidate
+    result = run(
+        download_command(sys.executable, pinned, directory),
+        tool="pip",
+        env={"PIP_NO_INPUT": "1", "PYTHONWARNINGS": "ignore"},
+    )
+    path = directory / pinned.filename
+    if result.returncode != 0 or not path.is_file():
+        errors = [line for line in result.stderr.splitlines() if "ERROR" in line]
+        raise SysrootError(
+            f"{pinned.requirement} for {pinned.platform} cannot be fetched",
+            cause=errors[0] if errors else (result.stderr.strip()[-300:] or "pip found no wheel"),
+            next_step="Check the network and pip's index (pip config list), or put "
+            f"{pinned.filename} into a folder and set AOTWIN_SYSROOT to it.",
+        )
+    verify(path, pinned)
+    return path
+
+
+def verify(path: Path, pinned: PinnedFile) -> None:
+    """Check a wheel against its pin.
+
+    Raises:
+        SysrootError: its sha256 is another, or it cannot be read.
+    """
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise SysrootError(
+            f"{path} cannot be read",
+            cause=str(error),
+            next_step="Check that you may read it.",
+        ) from error
+    if found != pinned.sha256:
+        raise SysrootError(
+            f"{path.name} is not the pinned file",
+            cause=f"expected sha256 {pinned.sha256}, found {found}",
+            next_step="Remove it and fetch it again; if it comes from your index like that, "
+            "the index serves another file than PyPI does.",
+        )
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file as hex, read as a stream."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def offline_folder() -> Path | None:
+    """`$AOTWIN_SYSROOT`: a folder with the pinned wheels (or one of them by its own path)."""
+    chosen = os.environ.get("AOTWIN_SYSROOT")
+    if not chosen:
+        return None
+    path = Path(chosen).expanduser().absolute()
+    return path.parent if path.is_file() else path

@@ -1,0 +1,1 @@
+"""What users write: every key, where else it can be said, and how it is checked."""

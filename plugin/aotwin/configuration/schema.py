@@ -1,0 +1,157 @@
+"""The configuration as literal tables: what may be said, how it is checked, what it means.
+
+`[tool.aotwin]`, config settings and environment variables are read by `settings` with these tables;
+`tables` renders them for the documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aotwin.configuration import checkers
+from aotwin.configuration.checkers import Checker, unknown, wrong
+from aotwin.values import SignOptions
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the configuration."""
+
+    check: Checker
+    #: what a value looks like, for the documentation
+    value: str
+    #: what holds when nothing is said, for the documentation
+    default: str
+    #: one sentence for users
+    meaning: str
+    #: True where it is a config setting and an environment variable, too
+    setting: bool = True
+
+
+def _sign(value: object, where: str) -> SignOptions:
+    if not isinstance(value, Mapping):
+        raise wrong(where, value, 'a table, such as {} or { timestamp-url = "http://..." }')
+    for key in value:
+        if key not in SIGN_KEYS:
+            raise unknown(f"key {where}.{key}", key, SIGN_KEYS)
+    said = {key: SIGN_KEYS[key].check(entry, f"{where}.{key}") for key, entry in value.items()}
+    return SignOptions(**{key.replace("-", "_"): entry for key, entry in said.items()})
+
+
+#: keys of `[tool.aotwin]`
+PROJECT_KEYS: Mapping[str, Key] = {
+    "target": Key(
+        checkers.target_name,
+        "`windows-x86_64`, `windows` (the same) or `none`",
+        "none: the backend does what setuptools does and leaves the models out",
+        "What to build for.",
+    ),
+    "cpu": Key(
+        checkers.cpu_names,
+        "list of `x86-64-v3` (AVX2), `x86-64-v4` (AVX-512)",
+        '`["x86-64-v3"]`',
+        "CPU levels of every model that names none itself; as a config setting or environment "
+        "variable, of every model. One DLL each, chosen at load time; one weights file.",
+    ),
+    "jobs": Key(
+        checkers.number_of_jobs,
+        "number, 1 or more",
+        "number of CPUs",
+        "How many compilers run at a time.",
+    ),
+    "check": Key(
+        checkers.one_of("static", "wine"),
+        "`static` or `wine`",
+        "`static`",
+        "How a DLL is checked before it is packed: by reading it, or by loading it under Wine too.",
+    ),
+    "models": Key(
+        checkers.table,
+        'tables, `[tool.aotwin.models."demo.classifier"]`',
+        "no model",
+        "One table for each model, named for the package it becomes.",
+        setting=False,
+    ),
+}
+
+#: keys of `[tool.aotwin.models."<name>"]`
+MODEL_KEYS: Mapping[str, Key] = {
+    "program": Key(
+        checkers.program,
+        "`module:attribute`, or the path of a `.pt2` of `torch.export.save`",
+        "this or `wrapper`",
+        "A `torch.export.ExportedProgram`, or a callable that returns one.",
+        setting=False,
+    ),
+    "wrapper": Key(
+        checkers.path_in_project,
+        "path of a `.pt2` or a folder",
+        "this or `program`",
+        "What AOTInductor wrote with `package_cpp_only`; needs no torch to build.",
+        setting=False,
+    ),
+    "cpu": Key(
+        checkers.cpu_names,
+        "list, as above",
+        "`[tool.aotwin]`'s `cpu`",
+        "CPU levels of this model; the first is the one its `.dll` without a suffix is for.",
+        setting=False,
+    ),
+    "inductor": Key(
+        checkers.inductor_options,
+        "table, such as `{ max_autotune = false }`",
+        "empty",
+        "Options passed on to Inductor.",
+        setting=False,
+    ),
+    "sdk": Key(
+        checkers.yes_or_no,
+        "`true` or `false`",
+        "`false`",
+        "Whether the package holds the SDK for C and C++ in its folder `sdk/`. One serves all "
+        "models.",
+        setting=False,
+    ),
+    "sign": Key(
+        _sign,
+        'table, such as `{}` or `{ timestamp-url = "…" }`',
+        "DLLs are not signed",
+        "Sign the model's DLLs (Authenticode) with the certificate that the environment names.",
+        setting=False,
+    ),
+}
+
+#: keys of `[tool.aotwin.models."<name>".sign]`
+SIGN_KEYS: Mapping[str, Key] = {
+    "timestamp-url": Key(
+        checkers.web_address,
+        "URL of an RFC 3161 timestamp server",
+        "no timestamp",
+        "A timestamp keeps the signature valid after the certificate has expired; with one, no "
+        "two builds give the same bytes.",
+        setting=False,
+    ),
+    "description": Key(
+        checkers.line_of_text,
+        "text",
+        "none",
+        "The name that Windows shows for the signed DLL.",
+        setting=False,
+    ),
+    "url": Key(
+        checkers.web_address, "URL", "none", "A page about it, in the signature.", setting=False
+    ),
+}
+
+#: environment variables that are no settings of a project
+OTHER_VARIABLES: Mapping[str, str] = {
+    "AOTWIN_CACHE_DIR": "Folder of the cache (sysroots, zig); by default the user's cache folder.",
+    "AOTWIN_SYSROOT": "A folder or file with the target's wheels, for builds without a network.",
+    "AOTWIN_KEEP_SOURCES": "A folder in which the generated sources are kept.",
+    "AOTWIN_VERIFY_WEIGHTS": "On Windows: `full` makes a model hash its whole blob at load.",
+    "AOTWIN_PREFETCH": "On Windows: `1` makes a model read its blob ahead at load.",
+    "AOTWIN_SIGN_CERTIFICATE": "Absolute path of the PKCS#12 file that `sign` signs with.",
+    "AOTWIN_SIGN_PASSWORD": "Its password; not needed if it has none.",
+    "AOTWIN_CI_CACHE": "In aotwin's own tests: the folder of the Windows-on-Wine environment.",
+}

@@ -1,0 +1,1 @@
+"""What we write and read: the manifest in a model, the findings of a check."""

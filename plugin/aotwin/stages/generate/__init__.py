@@ -1,0 +1,9 @@
+"""Stage generate: a program, or what AOTInductor wrote of one before, becomes a wrapper.
+
+The only wing that imports torch, and only inside the functions that need it.
+"""
+
+from aotwin.stages.generate.model_source import Generator, open_source
+from aotwin.stages.generate.sources import model_sources
+
+__all__ = ["Generator", "model_sources", "open_source"]

@@ -1,0 +1,219 @@
+"""From an exported program to the C++ of its model: AOTInductor, kept away from the build host.
+
+The only stage that needs torch, and it needs nothing else: no C++ compiler, no CPU with the
+target's vector instructions. What Inductor would ask the build host about (compilers, vector
+instructions, cores, caches) is answered from the target instead, so that the same program gives
+the same source on every machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aotwin.errors import ProgramError
+from aotwin.stages.generate.call_form import CallForm, call_form, example_inputs, has_counter
+from aotwin.stages.generate.inductor_isolation import (
+    RecordedConstants,
+    private_cache,
+    quiet,
+    recorded_constants,
+    target_vectors,
+)
+from aotwin.stages.generate.inductor_options import merged_options
+from aotwin.stages.wrapper import (
+    SourceFacts,
+    operator_warnings,
+    parse_source,
+    pointer_written_names,
+    strip_commands,
+)
+from aotwin.values import BLOB_ALIGNMENT, Constant, Wrapper
+from aotwin.weights_source import MemoryRegion, MemoryWeights, WeightSource
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+#: the end of a message is where Python's exceptions say what happened
+_MAX_CAUSE_CHARACTERS = 1200
+
+
+@dataclass(frozen=True)
+class _Lowered:
+    """The files that AOTInductor wrote, and what its graph knows of the constants."""
+
+    source: str
+    definitions: tuple[str, ...]
+    metadata: Mapping[str, str]
+    extern_nodes: bytes | None
+    recorded: RecordedConstants
+
+
+def generate(
+    program: ExportedProgram, *, name: str, simdlen: int, inductor: Mapping[str, Any]
+) -> tuple[Wrapper, WeightSource]:
+    """Lower an exported program to C++ with AOTInductor.
+
+    Args:
+        program: what torch.export.export returned, on the CPU, with its example inputs.
+        name: stem of the generated files: letters, digits and underscores.
+        simdlen: width of the target's vectors in bits, 256 (AVX2) or 512 (AVX-512).
+        inductor: the user's settings for Inductor.
+
+    Returns:
+        The wrapper, and a source that hands out the program's own tensors, uncopied (buffers are
+        copied once, by AOTInductor, which runs what writes them).
+
+    Raises:
+        ConfigurationError: a setting of `inductor` is unknown or not the user's to choose.
+        ProgramError: the program cannot be lowered for a Windows CPU.
+    """
+    import torch
+    from torch._inductor import config
+
+    options = merged_options(inductor, config.get_config_copy(), name=name, simdlen=simdlen)
+    if has_counter(program):
+        options["joint_graph_constant_folding"] = False
+    form = call_form(program)
+    lowered = _lower(program, options, simdlen)
+    facts = parse_source(lowered.source)
+    _check_call_form(facts, form)
+    constants = _constants(facts, lowered)
+    wrapper = Wrapper(
+        source=lowered.source,
+        definitions=lowered.definitions,
+        constants=constants,
+        metadata=lowered.metadata,
+        extern_nodes=lowered.extern_nodes,
+        inputs=form.inputs,
+        outputs=form.outputs,
+        torch_version=str(torch.__version__),
+        warnings=(
+            *form.warnings,
+            *operator_warnings(lowered.source, lowered.extern_nodes),
+        ),
+        in_spec=facts.in_spec,
+        out_spec=facts.out_spec,
+        fixed_inputs=form.fixed_inputs,
+        fixed_outputs=form.fixed_outputs,
+        number_outputs=form.number_outputs,
+    )
+    return wrapper, _weights(constants, lowered.recorded)
+
+
+def _lower(program: ExportedProgram, options: dict[str, Any], simdlen: int) -> _Lowered:
+    from torch._inductor import aot_compile
+
+    args, kwargs = example_inputs(program)
+    with private_cache(), quiet(), target_vectors(simdlen), recorded_constants() as records:
+        try:
+            # as torch._inductor.aoti_compile_and_package does, short of its archive
+            module: Any = program.module(check_guards=False)
+            written: Any = aot_compile(module, args, kwargs, options=options)
+            files = [Path(file) for file in written if isinstance(file, str)]
+            return _collected(files, records[-1])
+        except Exception as error:
+            raise ProgramError(
+                "the program cannot be lowered to C++",
+                cause=f"Inductor says: {_short(error)}",
+                next_step=_next_step(error),
+            ) from error
+
+
+def _next_step(error: Exception) -> str:
+    if "mutating a non-functional tensor" in str(error):
+        return (
+            "The module writes a tensor that is no buffer of it: register it with "
+            "register_buffer, and reach it through the module."
+        )
+    return (
+        "Check that torch._inductor.aoti_compile_and_package accepts the program; "
+        "an operator that it lacks must be rewritten."
+    )
+
+
+def _short(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}".strip()
+    return text if len(text) <= _MAX_CAUSE_CHARACTERS else text[:_MAX_CAUSE_CHARACTERS] + " ..."
+
+
+def _collected(files: list[Path], recorded: RecordedConstants) -> _Lowered:
+    """Read the generated files, which are gone when the private cache is."""
+    by_ending = {
+        ending: file
+        for file in files
+        for ending in ("wrapper.cpp", "_compile_flags.json", "_metadata.json", "wrapper.json")
+        if file.name.endswith(ending)
+    }
+    custom_objects = [file.name for file in files if file.name.startswith("custom_objs_config")]
+    if custom_objects:
+        raise ProgramError(
+            "the program holds TorchBind objects",
+            cause="their classes are C++ of a library that is not part of torch for Windows",
+            next_step="Express the module with tensors only.",
+        )
+    flags = json.loads(by_ending["_compile_flags.json"].read_text("utf-8"))
+    nodes = by_ending.get("wrapper.json")
+    return _Lowered(
+        source=strip_commands(by_ending["wrapper.cpp"].read_text("utf-8")),
+        definitions=tuple(name.strip() for name in flags["definitions"] if name.strip()),
+        metadata=json.loads(by_ending["_metadata.json"].read_text("utf-8")),
+        extern_nodes=nodes.read_bytes() if nodes else None,
+        recorded=recorded,
+    )
+
+
+def _check_call_form(facts: SourceFacts, form: CallForm) -> None:
+    """Stop where the library would be called otherwise than the exported module."""
+    for kind, generated, exported in (
+        ("arguments that are tensors", len(facts.inputs), len(form.inputs)),
+        ("results", len(facts.outputs), len(form.outputs)),
+    ):
+        if generated != exported:
+            raise ProgramError(
+                f"AOTInductor generated {generated} {kind} for a program with {exported}",
+                cause=(
+                    "it does so when the program writes a parameter; torch's own loader fails on "
+                    "such a model as well"
+                ),
+                next_step="Register what the module writes as a buffer, not as a parameter.",
+            )
+
+
+def _constants(facts: SourceFacts, lowered: _Lowered) -> tuple[Constant, ...]:
+    recorded = lowered.recorded
+    names = tuple(constant.name for constant in facts.constants)
+    if names != recorded.names:
+        raise ProgramError(
+            "the generated code and Inductor's graph disagree on the constants",
+            cause=f"the code has {len(names)}, the graph {len(recorded.names)}",
+            next_step="Please report this with the program.",
+        )
+    written = recorded.mutated | pointer_written_names(lowered.source, names)
+    return tuple(
+        replace(constant, mutable=constant.name in written) for constant in facts.constants
+    )
+
+
+def _weights(constants: tuple[Constant, ...], recorded: RecordedConstants) -> MemoryWeights:
+    regions: list[MemoryRegion] = []
+    for constant, tensor in zip(constants, recorded.tensors, strict=True):
+        if tensor.device.type != "cpu" or tensor.is_mkldnn:
+            raise ProgramError(
+                f"the constant {constant.fqn} is not plain memory of the CPU",
+                cause=f"it lives on {tensor.device} with layout {tensor.layout}",
+                next_step="Move the model to the CPU before it is exported.",
+            )
+        storage = tensor.untyped_storage()
+        nbytes = storage.nbytes()
+        if nbytes + -nbytes % BLOB_ALIGNMENT != constant.nbytes:
+            raise ProgramError(
+                f"the constant {constant.fqn} has another size than the code expects",
+                cause=f"it has {nbytes} bytes, the code reserves {constant.nbytes}",
+                next_step="Please report this with the program.",
+            )
+        regions.append(MemoryRegion(storage.data_ptr(), nbytes, constant.nbytes))
+    return MemoryWeights(regions, recorded.tensors)

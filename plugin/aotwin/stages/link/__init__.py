@@ -1,0 +1,23 @@
+"""Stage link: the target's sysroot, the compile of a wrapper, and the link that makes the DLL."""
+
+from aotwin.stages.link.compiler import compile_flags, compile_wrapper, definitions_for
+from aotwin.stages.link.linker import definition_file, link_model, runtime_flags
+from aotwin.stages.link.sysroot import (
+    Sysroot,
+    import_library_command,
+    installed_sysroot,
+    prepare_sysroot,
+)
+
+__all__ = [
+    "Sysroot",
+    "compile_flags",
+    "compile_wrapper",
+    "definition_file",
+    "definitions_for",
+    "import_library_command",
+    "installed_sysroot",
+    "link_model",
+    "prepare_sysroot",
+    "runtime_flags",
+]

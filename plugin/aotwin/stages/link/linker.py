@@ -1,0 +1,147 @@
+"""Stage link: a wrapper's object, its pairing with the blob and the libraries become a PE DLL.
+
+The digest of the weights comes in here, in a small C source of its own: the object does not
+depend on the weights' values, so new weights for the same model cost a link and no compile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from aotwin.adapters.pe.authenticode import authenticode_sha256
+from aotwin.adapters.pe.checksum import set_checksum
+from aotwin.adapters.storage.files import replacing, storage_errors
+from aotwin.adapters.tools.zig import Zig
+from aotwin.stages.link.description import description_source
+from aotwin.stages.link.sysroot import Sysroot
+from aotwin.target.toolchain import Cpu, Toolchain, toolchain_path
+from aotwin.values import BlobInfo, Constant, SealedDll, Wrapper
+
+#: our own entry points (toolchains/windows/dll: aotwin_description.h, aotwin_info_exports.h)
+OWN_EXPORTS: tuple[str, ...] = ("AotwinDescribe", "AotwinWeightsInfo")
+_PAIRING = "aotwin_pairing.c"
+_DESCRIPTION = "aotwin_description.c"
+_DEFINITION = "model.def"
+_OBJECT = "model.obj"
+#: definitions of the C API in a generated wrapper, at the start of a line
+_ENTRY_POINT = re.compile(r"^AOTIRuntimeError\s+(AOTInductor\w+)\s*\(", re.MULTILINE)
+
+
+def link_model(
+    compiled: Path,
+    wrapper: Wrapper,
+    blob: BlobInfo,
+    *,
+    dll_name: str,
+    output_dir: Path,
+    toolchain: Toolchain,
+    cpu: Cpu,
+    sysroot: Sysroot,
+    zig: Zig,
+) -> SealedDll:
+    """Link one DLL and seal it: the digest is taken right after the last byte was written.
+
+    Args:
+        compiled: the wrapper's object.
+        blob: the weights that the DLL will accept, under the name that it will look for.
+        dll_name: file name of the DLL.
+        output_dir: where the DLL goes.
+
+    Raises:
+        ToolError: the linker failed.
+        StorageError: the disk is full, or the folder cannot be written.
+    """
+    path = output_dir / dll_name
+    with (
+        storage_errors(path),
+        tempfile.TemporaryDirectory(prefix=".link-", dir=output_dir) as folder,
+    ):
+        work = Path(folder)
+        shutil.copyfile(compiled, work / _OBJECT)
+        (work / _PAIRING).write_text(pairing_source(blob, wrapper.constants), encoding="utf-8")
+        (work / _DESCRIPTION).write_text(
+            description_source(wrapper, cpu=cpu.name, torch_version=sysroot.torch_version),
+            encoding="utf-8",
+        )
+        exports = exported_names(wrapper)
+        (work / _DEFINITION).write_text(definition_file(dll_name, exports), encoding="utf-8")
+        zig.run(link_command(dll_name, toolchain, sysroot), cwd=work, doing=f"linking {dll_name}")
+        set_checksum(work / dll_name)
+        with replacing(path) as file:
+            file.write((work / dll_name).read_bytes())
+    return seal(path, cpu.name)
+
+
+def seal(path: Path, cpu: str) -> SealedDll:
+    """Take the digests of a DLL as the linker, and nobody else, has left it."""
+    with storage_errors(path):
+        data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    return SealedDll(path, cpu, digest, len(data), authenticode_sha256(data))
+
+
+def exported_names(wrapper: Wrapper) -> tuple[str, ...]:
+    """What the DLL exports: the C API as far as the wrapper defines it, and our own."""
+    return tuple(sorted({*_ENTRY_POINT.findall(wrapper.source), *OWN_EXPORTS}))
+
+
+def definition_file(dll_name: str, names: Iterable[str]) -> str:
+    """A module definition file: without one, the DLL would export the C run time as well."""
+    return f"LIBRARY {dll_name}\nEXPORTS\n" + "".join(f"    {name}\n" for name in names)
+
+
+def link_command(dll_name: str, toolchain: Toolchain, sysroot: Sysroot) -> list[str]:
+    """The `zig c++` call that links, to be run in the folder of the object."""
+    return [
+        *runtime_flags(toolchain),
+        _OBJECT,
+        _PAIRING,
+        _DESCRIPTION,
+        str(toolchain_path("windows/dll") / "locale_support.c"),
+        str(toolchain_path("windows/dll") / "msvc_support.c"),
+        _DEFINITION,
+        f"-I{toolchain_path('windows/dll')}",
+        str(sysroot.import_dir / "libtorch_cpu.a"),
+        str(sysroot.import_dir / "liblibiomp5md.a"),
+        str(sysroot.lib_dir / "sleef.lib"),
+        "-o",
+        dll_name,
+    ]
+
+
+def runtime_flags(toolchain: Toolchain) -> list[str]:
+    """The part of a link that decides which libc++ and C run time zig builds."""
+    return ["c++", "-target", toolchain.triple, *toolchain.link_flags]
+
+
+def pairing_source(blob: BlobInfo, constants: Sequence[Constant]) -> str:
+    """`aotwin_pairing.c`: the template in toolchains/windows/dll/aotwin_pairing.h, filled in."""
+    name = blob.reference.replace("/", "\\").encode("utf-16-le")
+    units = [int.from_bytes(name[at : at + 2], "little") for at in range(0, len(name), 2)]
+    mutable = [int(constant.mutable) for constant in constants]
+    return "\n".join(
+        (
+            '#include "aotwin_pairing.h"',
+            f"static const uint16_t blob_name[] = {{{_row((*units, 0))}}};",
+            f"static const uint8_t may_be_written[] = {{{_row((*mutable, 0))}}};",
+            "const AotwinPairing aotwin_pairing = {",
+            "    .format_version = AOTWIN_PAIRING_VERSION,",
+            f"    .num_constants = {len(constants)},",
+            f"    .constants_size = UINT64_C({blob.constants_nbytes}),",
+            f"    .sha256 = {{{_row(blob.digest)}}},",
+            "    .blob_name = blob_name,",
+            "    .may_be_written = may_be_written,",
+            "};",
+            f"AOTWIN_DEFINE_CONSTANTS_BIN({blob.constants_nbytes})",
+            "",
+        )
+    )
+
+
+def _row(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in numbers)

@@ -1,0 +1,212 @@
+"""Stage sysroot: headers, import libraries and DLLs of the target, from its own torch wheel.
+
+The Windows wheel of torch holds everything that a model is compiled and linked against. It is
+fetched once per machine, checked against the pinned sha256, and laid out in the user cache:
+
+    include/   torch's headers and omp.h
+    lib/       torch's DLLs, sleef.lib without its linker directives
+    import/    import libraries made from the DLLs' own export tables
+    exports/   one text file per DLL: the names that it exports
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from aotwin.adapters.pe.exports import exported_names
+from aotwin.adapters.storage.cache import build_once, cache_dir
+from aotwin.adapters.storage.files import working_folder
+from aotwin.adapters.tools.index import fetch, offline_folder
+from aotwin.adapters.tools.zig import Zig
+from aotwin.errors import SysrootError
+from aotwin.target.toolchain import SysrootPin, Toolchain
+
+#: layout of the folder; raise it when the layout changes, so that old caches are left alone
+_LAYOUT = 2
+#: Linker directives of MSVC's objects (`.drectve` sections) that have no place in a model's DLL:
+#: sleef.lib would export its own names from it, and asks for MSVC's libraries, of which it needs
+#: nothing that is not in the run-time sources or in UCRT.
+_UNWANTED_DIRECTIVE = re.compile(rb"/(?:EXPORT:[^\s\0]+|DEFAULTLIB:\"[^\"\0]*\")", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Sysroot:
+    """A sysroot in the user cache."""
+
+    directory: Path
+    torch_version: str
+    #: sha256 of the torch wheel: what was built against
+    torch_sha256: str
+
+    @property
+    def include_dirs(self) -> tuple[Path, ...]:
+        """Folders for `-isystem`, in order."""
+        include = self.directory / "include"
+        return (include, include / "torch/csrc/api/include")
+
+    @property
+    def lib_dir(self) -> Path:
+        """torch's DLLs, sleef.lib."""
+        return self.directory / "lib"
+
+    @property
+    def import_dir(self) -> Path:
+        """Import libraries."""
+        return self.directory / "import"
+
+    @cached_property
+    def exports(self) -> dict[str, frozenset[str]]:
+        """DLL name -> the names that it exports."""
+        return {
+            path.stem: frozenset(path.read_text(encoding="utf-8").splitlines())
+            for path in sorted((self.directory / "exports").glob("*.txt"))
+        }
+
+
+def prepare_sysroot(
+    toolchain: Toolchain, pin: SysrootPin, zig: Zig, *, remark: Callable[[str], None]
+) -> Sysroot:
+    """The sysroot of a target, from the user cache or else fetched and laid out there.
+
+    Args:
+        toolchain: the target.
+        pin: which wheels make the sysroot.
+        zig: makes the import libraries.
+        remark: tells the user about a wait.
+
+    Raises:
+        SysrootError: a wheel cannot be had, is not the pinned one, or lacks what is expected.
+    """
+    directory = _directory(toolchain, pin)
+    if not directory.is_dir():
+        megabytes = (pin.torch.nbytes + pin.openmp.nbytes) >> 20
+        remark(
+            f"fetching the sysroot once for this machine: torch {pin.torch_version} for Windows, "
+            f"{megabytes} MB"
+        )
+        build_once(directory, lambda folder: _lay_out(folder, toolchain, pin, zig))
+    return Sysroot(directory, pin.torch_version, pin.torch.sha256)
+
+
+def installed_sysroot(toolchain: Toolchain) -> Sysroot | None:
+    """The newest sysroot of a target that is in the cache already; None if there is none."""
+    pin = toolchain.sysroot(toolchain.newest_torch)
+    directory = _directory(toolchain, pin)
+    if not directory.is_dir():
+        return None
+    return Sysroot(directory, pin.torch_version, pin.torch.sha256)
+
+
+def _directory(toolchain: Toolchain, pin: SysrootPin) -> Path:
+    name = f"torch-{pin.torch_version}-{toolchain.name}-{pin.torch.sha256[:12]}-{_LAYOUT}"
+    return cache_dir() / "sysroots" / name
+
+
+def _lay_out(folder: Path, toolchain: Toolchain, pin: SysrootPin, zig: Zig) -> None:
+    local = offline_folder()
+    with working_folder(folder.parent) as downloads:
+        torch_wheel = fetch(pin.torch, downloads, local=local)
+        openmp_wheel = fetch(pin.openmp, downloads, local=local)
+        _extract(torch_wheel, folder, _torch_place)
+        _extract(openmp_wheel, folder, _openmp_place)
+    (folder / "exports").mkdir()
+    (folder / "import").mkdir()
+    for dll in sorted((folder / "lib").glob("*.dll")):
+        names = sorted(exported_names(dll))
+        (folder / "exports" / f"{dll.name}.txt").write_text("\n".join(names), encoding="utf-8")
+        patterns = pin.import_libraries.get(dll.name, ())
+        if patterns:
+            _import_library(dll.name, _matching(names, patterns), folder / "import", zig, toolchain)
+    sleef = folder / "lib" / "sleef.lib"
+    sleef.write_bytes(without_directives(sleef.read_bytes()))
+
+
+def without_directives(library: bytes) -> bytes:
+    """A static library of MSVC whose objects export nothing and ask for no library.
+
+    Args:
+        library: the archive; directives are blanked, so that no offset in it changes.
+    """
+    return _UNWANTED_DIRECTIVE.sub(lambda match: b" " * len(match[0]), library)
+
+
+def _torch_place(member: PurePosixPath) -> PurePosixPath | None:
+    """Where a member of the torch wheel goes, or None."""
+    parts = member.parts
+    if parts[:2] == ("torch", "include"):
+        return PurePosixPath(*parts[1:])
+    if parts[:2] == ("torch", "lib") and len(parts) == 3:
+        wanted = member.suffix == ".dll" or member.name == "sleef.lib"
+        return PurePosixPath(*parts[1:]) if wanted else None
+    if member.parent.name.endswith(".dist-info") and member.name in ("METADATA", "LICENSE"):
+        return PurePosixPath("licenses/torch", member.name)
+    return None
+
+
+def _openmp_place(member: PurePosixPath) -> PurePosixPath | None:
+    """omp.h, the only thing that torch's wheel does not bring."""
+    return PurePosixPath("include/omp.h") if member.name == "omp.h" else None
+
+
+def _extract(
+    wheel: Path, folder: Path, place: Callable[[PurePosixPath], PurePosixPath | None]
+) -> None:
+    # The wheel's hash is pinned, so its member names are known ones; `place` rebuilds each path
+    # from fixed parts all the same and never lets ".." through.
+    found = 0
+    with zipfile.ZipFile(wheel) as archive:
+        for info in archive.infolist():
+            member = PurePosixPath(info.filename)
+            target = place(member)
+            if info.is_dir() or target is None or ".." in target.parts:
+                continue
+            path = folder / target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(info) as source, path.open("wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+            found += 1
+    if not found:
+        raise SysrootError(
+            f"{wheel.name} holds none of the expected headers and libraries",
+            cause="its members lie elsewhere than in torch's and Intel's wheels",
+            next_step="Report it: the pinned sysroot and its layout do not fit.",
+        )
+
+
+def _matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    patterns = tuple(patterns)
+    return [name for name in names if any(fnmatch.fnmatchcase(name, each) for each in patterns)]
+
+
+def _import_library(
+    dll: str, names: list[str], folder: Path, zig: Zig, toolchain: Toolchain
+) -> None:
+    if not names:
+        raise SysrootError(
+            f"{dll} of the sysroot exports none of the expected names",
+            cause="its pin names patterns that match nothing",
+            next_step="Report it: the pinned sysroot and its import libraries do not fit.",
+        )
+    stem = dll.removesuffix(".dll")
+    definition = folder / f"{stem}.def"
+    definition.write_text(
+        f"LIBRARY {dll}\nEXPORTS\n" + "".join(f"    {name}\n" for name in names), encoding="utf-8"
+    )
+    zig.run(
+        import_library_command(definition.name, f"lib{stem}.a", toolchain.triple),
+        cwd=folder,
+        doing=f"making the import library of {dll}",
+    )
+
+
+def import_library_command(definition: str, library: str, triple: str) -> list[str]:
+    """The `zig dlltool` call that turns a module definition file into an import library."""
+    machine = {"x86_64": "i386:x86-64", "aarch64": "arm64"}[triple.partition("-")[0]]
+    return ["dlltool", "-m", machine, "-d", definition, "-l", library]

@@ -1,0 +1,1 @@
+"""What we build for, and with which pinned files."""

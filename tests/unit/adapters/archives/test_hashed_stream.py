@@ -1,0 +1,57 @@
+"""A stream is written and hashed at once, in order, from a buffer that is used again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from aotwin.adapters.archives.hashed_stream import write_hashed
+
+#: larger than what is hashed without another thread
+LARGE = 1 << 20
+
+
+def reused(sizes: list[int]) -> Iterator[memoryview]:
+    """Pieces of one buffer that is overwritten as soon as the next piece is asked for."""
+    buffer = memoryview(bytearray(max(sizes)))
+    for number, size in enumerate(sizes, start=1):
+        buffer[:size] = bytes([number]) * size
+        yield buffer[:size]
+        buffer[:size] = b"\xff" * size
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param([1, 2, 3], id="small"),
+        pytest.param([LARGE] * 4, id="large"),
+        pytest.param([LARGE, 5, LARGE, 7], id="mixed"),
+    ],
+)
+def test_bytes_and_digest_are_those_of_the_chunks(sizes: list[int]) -> None:
+    sink, digest = io.BytesIO(), hashlib.sha256()
+    nbytes = write_hashed(reused(sizes), sink.write, digest)
+    expected = b"".join(bytes([number]) * size for number, size in enumerate(sizes, start=1))
+    assert sink.getvalue() == expected
+    assert nbytes == len(expected)
+    assert digest.digest() == hashlib.sha256(expected).digest()
+
+
+@pytest.mark.parametrize("size", [8, LARGE], ids=["small", "large"])
+def test_what_the_sink_raises_ends_the_stream(size: int) -> None:
+    asked = []
+
+    def chunks() -> Iterator[bytes]:
+        for number in range(3):
+            asked.append(number)
+            yield bytes(size)
+
+    def full(_: bytes | memoryview) -> None:
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        write_hashed(chunks(), full, hashlib.sha256())
+    assert asked == [0]

@@ -1,0 +1,143 @@
+"""What is compiled, with which flags, and when an object of the cache is the same one."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from generated_wrapper import archive, files, source
+
+from aotwin.adapters.tools.zig import Zig
+from aotwin.errors import ToolError
+from aotwin.stages.link.compiler import (
+    compile_command,
+    compile_flags,
+    compile_wrapper,
+    definitions_for,
+    translation_unit,
+)
+from aotwin.stages.link.sysroot import Sysroot
+from aotwin.stages.wrapper.reader import read_wrapper
+from aotwin.target.toolchain import load_toolchain
+from aotwin.values import Wrapper
+
+TOOLCHAIN = load_toolchain("windows")
+V3, V4 = TOOLCHAIN.cpus["x86-64-v3"], TOOLCHAIN.cpus["x86-64-v4"]
+
+
+@pytest.fixture
+def wrapper(tmp_path: Path) -> Wrapper:
+    text = source(run="    int64_t n = 5L; // 5L stays")
+    return read_wrapper(archive(tmp_path / "m.pt2", files(text)))[0]
+
+
+@pytest.fixture
+def sysroot(tmp_path: Path) -> Sysroot:
+    return Sysroot(tmp_path / "sysroots" / "torch", "2.13.0", "0" * 64)
+
+
+@pytest.fixture
+def zig(tmp_path: Path) -> Zig:
+    """A compiler that notes its calls beside itself, and refuses a source with `nonsense`."""
+    executable = tmp_path / "zig"
+    executable.write_text(
+        f"#!{sys.executable}\n"
+        "import pathlib, sys\n"
+        "arguments = sys.argv[1:]\n"
+        "with pathlib.Path(sys.argv[0]).with_name('calls').open('a') as log:\n"
+        "    log.write(' '.join(arguments) + '\\n')\n"
+        "source = arguments[arguments.index('-c') + 1]\n"
+        "if 'nonsense' in pathlib.Path(source).read_text():\n"
+        "    sys.exit('model.cpp:7:1: error: nonsense')\n"
+        "pathlib.Path(arguments[arguments.index('-o') + 1]).write_bytes(b'object')\n"
+    )
+    executable.chmod(0o755)
+    (tmp_path / "lib").mkdir()
+    return Zig(executable, "0.17.1", tmp_path / "lib", tmp_path / "cache")
+
+
+def test_the_wrapper_lies_between_our_parts_and_is_llp64(wrapper: Wrapper) -> None:
+    text = translation_unit(wrapper)
+    assert text.startswith('#include "aotwin_before.h"\n')
+    assert text.endswith('#include "aotwin_after.h"\n')
+    assert "int64_t n = 5LL; // 5L stays" in text
+
+
+def test_definitions_are_the_target_s_in_place_of_the_build_host_s(wrapper: Wrapper) -> None:
+    host = dataclasses.replace(
+        wrapper,
+        definitions=("CPU_CAPABILITY_AVX2", "TORCH_INDUCTOR_PRECOMPILE_HEADERS", "OWN=1"),
+    )
+    found = definitions_for(host, TOOLCHAIN, V4)
+    assert found == ("OWN=1", "CPU_CAPABILITY_AVX512", *TOOLCHAIN.definitions)
+
+
+def test_flags_name_the_target_and_no_folder_of_this_machine() -> None:
+    flags = compile_flags(TOOLCHAIN, V3, ["A", "B=1"])
+    assert flags[:3] == ["-target", "x86_64-windows-gnu", "-mcpu=x86_64_v3"]
+    assert flags[-2:] == ["-DA", "-DB=1"]
+    assert not any("/" in flag or "march" in flag for flag in flags)
+
+
+def test_folders_of_this_machine_are_mapped_to_fixed_names(sysroot: Sysroot, zig: Zig) -> None:
+    command = compile_command(["-O3"], sysroot, zig)
+    assert command[:6] == ["c++", "-c", "model.cpp", "-o", "model.obj", "-O3"]
+    assert f"-isystem{sysroot.directory}/include" in command
+    assert f"-ffile-prefix-map={sysroot.directory}=sysroot" in command
+    assert f"-ffile-prefix-map={zig.lib_dir}=zig" in command
+
+
+def calls(zig: Zig) -> int:
+    return len(zig.executable.with_name("calls").read_text().splitlines())
+
+
+def test_an_object_is_compiled_once_for_all_that_goes_into_it(
+    wrapper: Wrapper,
+    sysroot: Sysroot,
+    zig: Zig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AOTWIN_CACHE_DIR", str(tmp_path / "user"))
+    same: dict[str, Any] = {"toolchain": TOOLCHAIN, "cpu": V3, "sysroot": sysroot, "zig": zig}
+    objects = [compile_wrapper(wrapper, **same) for _ in range(2)]
+    assert objects[0] == objects[1]
+    assert objects[0].read_bytes() == b"object"
+    assert [path.name for path in objects[0].parent.iterdir()] == ["model.obj"]
+    assert calls(zig) == 1
+    moved = Sysroot(tmp_path / "elsewhere" / "torch", "2.13.0", "0" * 64)
+    assert compile_wrapper(wrapper, **{**same, "sysroot": moved}) == objects[0]
+    others = [
+        compile_wrapper(dataclasses.replace(wrapper, source=wrapper.source + "\n"), **same),
+        compile_wrapper(dataclasses.replace(wrapper, definitions=("X",)), **same),
+        compile_wrapper(wrapper, **{**same, "cpu": V4}),
+        compile_wrapper(wrapper, **{**same, "zig": dataclasses.replace(zig, version="0.17.2")}),
+    ]
+    assert len({objects[0], *others}) == 5
+
+
+@pytest.mark.parametrize("text", ["", "nonsense"], ids=["compiles", "does not compile"])
+def test_the_source_is_kept_where_the_user_asks_for_it_and_it(
+    text: str,
+    wrapper: Wrapper,
+    sysroot: Sysroot,
+    zig: Zig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AOTWIN_CACHE_DIR", str(tmp_path / "user"))
+    monkeypatch.setenv("AOTWIN_KEEP_SOURCES", str(tmp_path / "kept"))
+    changed = dataclasses.replace(wrapper, source=wrapper.source + text)
+    arguments: dict[str, Any] = {"toolchain": TOOLCHAIN, "cpu": V3, "sysroot": sysroot, "zig": zig}
+    if text:
+        with pytest.raises(ToolError, match="zig failed while compiling the wrapper") as error:
+            compile_wrapper(changed, **arguments)
+        assert error.value.cause == "model.cpp:7:1: error: nonsense"
+        assert [p.suffix for p in (tmp_path / "user" / "objects").iterdir()] == [".lock"]
+    else:
+        compile_wrapper(changed, **arguments)
+    (kept,) = (tmp_path / "kept").iterdir()
+    assert kept.read_text() == translation_unit(changed)
