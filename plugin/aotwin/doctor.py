@@ -30,6 +30,7 @@ def examine() -> list[Row]:
     return [
         _python(),
         _zig(),
+        *(_torch_versions(name) for name in known_targets()),
         *(_sysroot(name) for name in known_targets()),
         _torch(),
         _wine(),
@@ -52,6 +53,11 @@ def _zig() -> Row:
     return Row("zig", True, f"{zig.version}, {state}")
 
 
+def _torch_versions(target: str) -> Row:
+    versions = ", ".join(load_toolchain(target).torch_versions)
+    return Row(f"builds for {target}", True, f"models of torch {versions}")
+
+
 def _sysroot(target: str) -> Row:
     toolchain = load_toolchain(target)
     folders = sorted((cache_dir() / "sysroots").glob(f"torch-*-{toolchain.name}-*/"))
@@ -72,7 +78,15 @@ def _torch() -> Row:
             'pip install "aotwin[export]"',
             required=False,
         )
-    return Row("torch", True, version)
+    buildable = {each for name in known_targets() for each in load_toolchain(name).torch_versions}
+    release = version.partition("+")[0]
+    return Row(
+        "torch",
+        release in buildable,
+        version if release in buildable else f"{version}, which no sysroot is pinned for",
+        f"Install torch {' or '.join(sorted(buildable))}.",
+        required=False,
+    )
 
 
 def _wine() -> Row:

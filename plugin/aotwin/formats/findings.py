@@ -35,6 +35,20 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Examined:
+    """A file that was looked at, whether or not anything was found."""
+
+    #: where it lies, as findings say it
+    file: str
+    nbytes: int
+    #: what it turned out to be, in a few words each: "x86-64-v3", "sealed", "paired with net.dll"
+    details: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ", ".join((f"{self.file}: {self.nbytes:,} bytes", *self.details))
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of checking one subject (a DLL, a folder, a wheel). True if it passed."""
 
@@ -42,6 +56,7 @@ class Report:
     subject: str
     findings: tuple[Finding, ...]
     skipped: tuple[Skipped, ...] = ()
+    examined: tuple[Examined, ...] = ()
 
     def __bool__(self) -> bool:
         """No finding is an error."""
@@ -56,15 +71,16 @@ class Report:
                 "passed": bool(self),
                 "findings": [asdict(finding) for finding in self.findings],
                 "skipped": [asdict(rule) for rule in self.skipped],
+                "examined": [asdict(file) for file in self.examined],
             },
             indent=2,
         )
 
     def to_text(self) -> str:
-        """The report for people: a verdict, then three short lines a finding."""
+        """The report for people: a verdict, a line a file, then three short lines a finding."""
         errors = sum(finding.severity == "error" for finding in self.findings)
         verdict = "passed" if self else f"failed, {errors} error{'s' if errors != 1 else ''}"
-        lines = [f"{self.subject}: {verdict}"]
+        lines = [f"{self.subject}: {verdict}", *(f"  {file}" for file in self.examined)]
         for finding in self.findings:
             lines += [
                 f"{finding.severity} {finding.id}: {finding.message} ({finding.where})",

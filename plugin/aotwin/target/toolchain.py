@@ -88,11 +88,16 @@ class Toolchain:
     sysroots: Mapping[str, str]
 
     @property
-    def newest_torch(self) -> str:
-        """The newest torch version with a pinned sysroot."""
+    def torch_versions(self) -> tuple[str, ...]:
+        """The torch versions with a pinned sysroot, oldest first."""
         from packaging.version import Version
 
-        return max(self.sysroots, key=Version)
+        return tuple(sorted(self.sysroots, key=Version))
+
+    @property
+    def newest_torch(self) -> str:
+        """The newest torch version with a pinned sysroot."""
+        return self.torch_versions[-1]
 
     def sysroot(self, torch_version: str) -> SysrootPin:
         """The pinned sysroot for a torch version.
@@ -104,7 +109,7 @@ class Toolchain:
         if filename is None:
             raise ConfigurationError(
                 f"there is no pinned sysroot for torch {torch_version} on {self.name}",
-                cause=f"pinned are: {', '.join(sorted(self.sysroots))}",
+                cause=f"pinned are: {', '.join(self.torch_versions)}",
                 next_step="Build with one of these torch versions.",
             )
         return _parse_sysroot(_read(f"sysroots/{filename}"))

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from aotwin.adapters.pe.readers import read_with
-from aotwin.stages.check.package import check_path
+from aotwin.stages.check.paths import check_path
 
 
 def peak_nbytes() -> int:

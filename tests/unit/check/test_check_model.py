@@ -26,9 +26,9 @@ import aotwin.formats.findings
 from aotwin.adapters.pe import pefile_reader as pe_pefile
 from aotwin.adapters.pe.image import PeFacts, Unreadable, facts_of
 from aotwin.formats.findings import Report
-from aotwin.stages.check import package as check_package
-from aotwin.stages.check.package import check_path
-from aotwin.stages.check.rules import PACKAGE_RULES
+from aotwin.stages.check import paths
+from aotwin.stages.check.paths import check_path
+from aotwin.stages.check.rules import BLOB_RULES, MODEL_RULES
 from aotwin.stages.weights import trailer
 
 SCHEMA = json.loads(
@@ -49,7 +49,7 @@ def read_in_process(data: bytes) -> dict[str, PeFacts | Unreadable]:
 @pytest.fixture(autouse=True)
 def quick_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     # The readers' own processes have tests of their own.
-    monkeypatch.setattr(check_package, "read_with_all", read_in_process)
+    monkeypatch.setattr(paths, "read_with_all", read_in_process)
 
 
 def found(report: Report) -> set[str]:
@@ -67,6 +67,24 @@ def test_a_model_as_it_was_built_passes(folder: Path, full: bool) -> None:
     report = check_path(folder, None, full=full)
     assert report.findings == ()
     assert ("MODEL-BLOB-DIGEST" in {rule.id for rule in report.skipped}) is not full
+
+
+def test_a_report_says_what_was_looked_at(folder: Path) -> None:
+    dll, blob = (str(file) for file in check_path(folder, None).examined)
+    nbytes = (folder / "classifier.dll").stat().st_size
+    assert dll.startswith(f"classifier.dll: {nbytes:,} bytes, x86-64-v3, ")
+    assert dll.endswith("imports, those of torch not compared, sealed, not signed")
+    assert blob.endswith("paired with classifier.dll, its trailer compared")
+
+
+def test_a_report_does_not_call_sound_what_is_not(folder: Path) -> None:
+    with (folder / "classifier.dll").open("ab") as file:
+        file.write(b"more")
+    (folder / BLOB).write_bytes(b"\0" * 200)
+    dll, blob = (str(file) for file in check_path(folder, None).examined)
+    assert "changed since it was sealed" in dll
+    assert "paired" not in blob
+    assert "not as it must be" in blob
 
 
 def test_models_at_any_depth_of_a_folder_are_checked(folder: Path, tmp_path: Path) -> None:
@@ -192,7 +210,7 @@ def test_a_changed_weight_is_found_by_the_full_check_only(folder: Path) -> None:
 
 def test_every_rule_on_models_is_broken_by_some_test() -> None:
     # Those on the SDK have a module of their own.
-    rules = {rule.id for rule in PACKAGE_RULES if not rule.id.startswith("SDK-")}
+    rules = {rule.id for rule in (*MODEL_RULES, *BLOB_RULES)}
     assert {rule for rule, *_ in BROKEN} | {"MODEL-BLOB-DIGEST"} == rules
 
 

@@ -30,7 +30,7 @@ import aotwin.payload.model_main
 from aotwin.errors import CheckError, ConfigurationError
 from aotwin.stages.check import dll as check
 from aotwin.stages.check.gate import require_sound_sdk
-from aotwin.stages.check.package import check_path
+from aotwin.stages.check.paths import check_path
 from aotwin.stages.check.rules.policy import load_policy, load_sdk_policies, parse_sdk_policies
 from aotwin.stages.check.rules.sdk_rules import SDK_RULES
 from aotwin.stages.pack.sbom import SBOM_PATH

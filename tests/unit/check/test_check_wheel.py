@@ -25,7 +25,7 @@ from test_check_model import found, quick_reader
 
 from aotwin.adapters.archives.untrusted_files import DamagedFileError, file_digest
 from aotwin.adapters.archives.untrusted_zip import ZipFiles
-from aotwin.stages.check.package import check_path
+from aotwin.stages.check.paths import check_path
 from aotwin.stages.check.rules import ARCHIVE_RULES, INPUT_RULES, WHEEL_RULES
 from aotwin.stages.pack.sbom import SBOM_PATH
 

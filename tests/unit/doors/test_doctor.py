@@ -10,6 +10,7 @@ import pytest
 
 from aotwin import cli, doctor
 from aotwin.doctor import Row, examine
+from aotwin.target.toolchain import load_toolchain
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,17 @@ def test_without_wine_it_says_what_does_not_work() -> None:
 
 def test_only_what_every_build_needs_is_a_failure() -> None:
     assert [row.what for row in rows().values() if row.required and not row.ok] == ["zig"]
+
+
+def test_it_names_the_torch_versions_that_can_be_built_for() -> None:
+    versions = load_toolchain("windows").torch_versions
+    assert rows()["builds for windows-x86_64"].found == f"models of torch {', '.join(versions)}"
+
+
+def test_a_torch_that_nothing_can_be_built_with_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "1.0.0+cpu")
+    assert not rows()["torch"].ok
+    assert rows()["torch"].found == "1.0.0+cpu, which no sysroot is pinned for"
 
 
 def test_a_sysroot_of_the_cache_is_named(tmp_path: Path) -> None:

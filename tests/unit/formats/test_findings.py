@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 import aotwin.formats.findings
-from aotwin.formats.findings import JSON_VERSION, Finding, Report, Severity, Skipped
+from aotwin.formats.findings import JSON_VERSION, Examined, Finding, Report, Severity, Skipped
 
 SCHEMA = json.loads(
     Path(aotwin.formats.findings.__file__)
@@ -28,6 +28,7 @@ REPORTS = {
     "one-error": Report("demo.dll", (finding(),)),
     "warning": Report("demo.dll", (finding("warning"),)),
     "skipped": Report("demo.dll", (), (Skipped("PE-SEAL", "no digest"),)),
+    "examined": Report("demo", (), (), (Examined("demo.dll", 1024, ("sealed",)),)),
     "hostile-name": Report("demo\x1b[2J.dll", (finding(found="\ud800\x07\n"),)),
 }
 
@@ -60,6 +61,13 @@ def test_the_text_says_what_was_expected_what_was_found_and_where() -> None:
         "error PE-OVERLAY: bytes were appended (offset 0x400)",
         "    expected: nothing",
         "    found:    512 bytes more",
+    ]
+
+
+def test_the_text_says_what_was_looked_at_in_one_line_a_file() -> None:
+    assert REPORTS["examined"].to_text().splitlines() == [
+        "demo: passed",
+        "  demo.dll: 1,024 bytes, sealed",
     ]
 
 

@@ -28,15 +28,15 @@ IMAGE_RULES: tuple[Rule[Image], ...] = (
     *EXPORT_RULES,
     *IMPORT_RULES,
 )
-#: rules on a built model, wherever its files lie
-PACKAGE_RULES: tuple[Rule[Model], ...] = (*MODEL_RULES, *BLOB_RULES, *SDK_RULES)
 #: rules on one DLL's bytes
 DLL_RULES: tuple[Rule[File] | Rule[Image], ...] = (*FILE_RULES, *SIGNATURE_RULES, *IMAGE_RULES)
 #: every rule there is
 RULES: tuple[Rule[Any], ...] = (
     *INPUT_RULES,
     *DLL_RULES,
-    *PACKAGE_RULES,
+    *MODEL_RULES,
+    *BLOB_RULES,
+    *SDK_RULES,
     *ARCHIVE_RULES,
     *WHEEL_RULES,
 )
@@ -48,9 +48,10 @@ __all__ = [
     "FILE_RULES",
     "IMAGE_RULES",
     "INPUT_RULES",
-    "PACKAGE_RULES",
+    "MODEL_RULES",
     "RULES",
     "SDK_BIN",
+    "SDK_RULES",
     "SIGNATURE_RULES",
     "WHEEL_RULES",
     "Archive",

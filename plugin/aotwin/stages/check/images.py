@@ -1,0 +1,118 @@
+"""DLLs and programs among some files, each judged by every rule on images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from aotwin.adapters.archives.untrusted_files import DamagedFileError, Files, read_file
+from aotwin.adapters.pe.image import PeFacts, SignatureFacts
+from aotwin.adapters.pe.pairing import Pairing, find_pairings
+from aotwin.formats.findings import Examined, Finding
+from aotwin.formats.manifest_reader import Manifest
+from aotwin.stages.check.dll import judge
+from aotwin.stages.check.inspection import TARGET, Inspection
+from aotwin.stages.check.rules import File
+from aotwin.stages.check.rules.policy import Policy, load_sdk_policies
+
+
+def judge_dll(
+    files: Files, path: str, manifest: Manifest | None, inspection: Inspection
+) -> dict[str, tuple[Pairing, ...]]:
+    """Apply every rule to a DLL; returns the pairings in it under its file name."""
+    name = path[path.rfind("/") + 1 :]
+    listed = next((dll for dll in manifest.dlls if dll.file == name), None) if manifest else None
+    sealed = listed.sha256 if listed else None
+    # First: they come from the disk while the readers are still starting.
+    exports = _exports(manifest, inspection)
+    file = _read(files, path, sealed, inspection.policy, inspection)
+    if listed is not None:
+        file = replace(
+            file, sealed_authenticode=listed.authenticode_sha256, signature=listed.signature
+        )
+    found, facts = judge(file, inspection.policy, exports, place=path)
+    inspection.found += found
+    if file.data is None or facts is None:
+        return {}
+    cpu = listed.cpu if listed else ""
+    resolved = _resolved(facts, found, inspection, compared=exports is not None)
+    inspection.examined.append(_examined(path, file, facts, cpu, resolved))
+    return {name: find_pairings(file.data, facts)}
+
+
+def judge_sdk_program(files: Files, path: str, sealed: str | None, inspection: Inspection) -> None:
+    """Apply every rule to a DLL or program of the SDK, which imports nothing of torch."""
+    policy = load_sdk_policies(TARGET)[path[path.rfind("/") + 1 :]]
+    file = _read(files, path, sealed, policy, inspection)
+    found, facts = judge(file, policy, None, place=path)
+    inspection.found += found
+    if facts is not None:
+        inspection.examined.append(
+            _examined(path, file, facts, "", _resolved(facts, found, inspection, compared=False))
+        )
+
+
+def _read(
+    files: Files, path: str, sealed: str | None, policy: Policy, inspection: Inspection
+) -> File:
+    if sealed is None:
+        inspection.skip("PE-SEAL", "the digest taken after the link is not at hand")
+    try:
+        data = read_file(files, path, policy.max_size)
+    except DamagedFileError as error:
+        return File(None, str(error), {}, sealed)
+    return File(data, "", inspection.read(data), sealed)
+
+
+def _exports(
+    manifest: Manifest | None, inspection: Inspection
+) -> Mapping[str, frozenset[str]] | None:
+    """What torch's DLLs export, where the sysroot at hand is the one that the model needs."""
+    sysroot = inspection.sysroot
+    if sysroot is None:
+        inspection.skip("PE-IMPORT-SYSROOT", "torch's own DLLs are not at hand")
+        return None
+    if manifest is not None and manifest.torch_version != sysroot.torch_version:
+        wanted = manifest.torch_version[:40]
+        inspection.skip("PE-IMPORT-SYSROOT", f"the DLLs of torch {wanted} are not at hand")
+        return None
+    return sysroot.exports
+
+
+def _resolved(
+    facts: PeFacts, found: list[Finding], inspection: Inspection, *, compared: bool
+) -> str:
+    """Where its imports were found, in a few words."""
+    count = f"{len(facts.imports)} imports"
+    if any(finding.id.startswith("PE-IMPORT") for finding in found):
+        return f"{count}, not all as they must be"
+    if not any(inspection.policy.imports.is_sysroot(dll) for dll in facts.import_dlls):
+        return f"{count} resolved in Windows"
+    if not compared or inspection.sysroot is None:
+        return f"{count}, those of torch not compared"
+    return f"{count} resolved in torch {inspection.sysroot.torch_version} and Windows"
+
+
+def _examined(path: str, file: File, facts: PeFacts, cpu: str, resolved: str) -> Examined:
+    sealed = {None: "seal not at hand", True: "sealed", False: "changed since it was sealed"}
+    return Examined(
+        path,
+        len(file.data or b""),
+        tuple(
+            detail
+            for detail in (
+                cpu,
+                f"{len(facts.exports)} exports",
+                resolved,
+                sealed[file.seal_holds],
+                _signed(file, facts.signatures),
+            )
+            if detail
+        ),
+    )
+
+
+def _signed(file: File, signatures: tuple[SignatureFacts, ...]) -> str:
+    if not file.signed:
+        return "not signed"
+    return f"signed by {signatures[0].subject}" if signatures else "signed"
