@@ -12,13 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from aotwin.adapters.archives.sdist_tar import write_sdist
 from aotwin.adapters.tools import setuptools_bridge
 from aotwin.configuration.settings import ConfigSettings, Settings, load_settings
 from aotwin.errors import AotwinError, ConfigurationError
 from aotwin.reproducible import source_date_epoch
-from aotwin.stages.generate import model_sources
-from aotwin.stages.pack import add_top_levels
 from aotwin.termination import terminable
 
 __all__ = [
@@ -111,6 +108,10 @@ def build_wheel(
 def build_sdist(sdist_directory: str, config_settings: ConfigSettings | None = None) -> str:
     """Build the project's sdist, with what its models are built from; returns its file name."""
     settings = _load(config_settings)
+    # Wings are imported by the hooks that enter them: most hooks need none.
+    from aotwin.adapters.archives.sdist_tar import write_sdist
+    from aotwin.stages.generate import model_sources
+
     additions = model_sources(settings.project_dir, settings.models)
     with setuptools_bridge.sdist(settings.setuptools) as sdist:
         write_sdist(
@@ -152,6 +153,8 @@ def _prepare_metadata(kind: str, directory: str, settings: Settings) -> str:
     dist_info = setuptools_bridge.prepare_metadata(kind, Path(directory), settings.setuptools)
     top_level = dist_info / "top_level.txt"
     if settings.target is not None and top_level.is_file():
+        from aotwin.stages.pack import add_top_levels
+
         names = (model.name for model in settings.models)
         top_level.write_bytes(add_top_levels(top_level.read_bytes(), names))
     return dist_info.name
