@@ -90,7 +90,7 @@ def checkout_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copyfile(REPO / name, source / name)
-    for place in ("", "runtime", "sysroots"):
+    for place in ("", "windows/dll", "targets/sysroots"):
         (source / "toolchains" / place / "__pycache__").mkdir()
         (source / "toolchains" / place / "__pycache__" / "old.cpython-311.pyc").write_bytes(b"")
     result = subprocess.run(
