@@ -1,31 +1,6 @@
 // Last part of a model DLL's translation unit: our run-time part, over the generated model.
 #pragma once
 
-#undef AOTInductorModelContainerCreate
-#undef AOTInductorModelContainerCreateWithDevice
-#undef AOTInductorModelContainerDelete
-#undef AOTInductorModelContainerRun
-#undef AOTInductorModelContainerRunSingleThreaded
-#undef AOTInductorModelContainerExtractConstantsMap
-#undef AOTInductorModelContainerUpdateUserManagedConstantBuffer
-#undef AOTInductorModelContainerUpdateUserManagedConstantBufferPairs
-#undef AOTInductorModelContainerUpdateConstantBuffer
-#undef AOTInductorModelContainerUpdateConstantBufferPairs
-#undef AOTInductorModelContainerUpdateConstantBufferFromCpu
-#undef AOTInductorModelContainerUpdateConstantBufferFromCpuPairs
-#undef AOTInductorModelContainerUpdateInactiveConstantBuffer
-#undef AOTInductorModelContainerUpdateInactiveConstantBufferPairs
-#undef AOTInductorModelContainerFreeInactiveConstantBuffer
-#undef AOTInductorModelContainerRunConstantFolding
-#undef AOTInductorModelContainerSwapConstantBuffer
-#undef AOTInductorModelUpdateConstantsFromBlob
-#undef AOTInductorModelCreate
-#undef AOTInductorModelCreateV2
-#undef AOTInductorModelRun
-#undef AOTInductorModelDelete
-#undef AOTInductorModelUpdateConstantsMap
-#undef AOTInductorModelUpdateConstantsMapV2
-
 #include "aotwin_constants_exports.h"
 #include "aotwin_container_exports.h"
 #include "aotwin_info_exports.h"

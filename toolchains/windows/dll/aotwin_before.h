@@ -5,33 +5,50 @@
 // them under their own names. Which names a DLL exports is said to the linker by a .def file.
 #pragma once
 
-#define AOTInductorModelContainerCreate aotwin_generated_ContainerCreate
-#define AOTInductorModelContainerCreateWithDevice aotwin_generated_ContainerCreateWithDevice
-#define AOTInductorModelContainerDelete aotwin_generated_ContainerDelete
-#define AOTInductorModelContainerRun aotwin_generated_ContainerRun
-#define AOTInductorModelContainerRunSingleThreaded aotwin_generated_ContainerRunSingleThreaded
-#define AOTInductorModelContainerExtractConstantsMap aotwin_generated_ExtractConstantsMap
-#define AOTInductorModelContainerUpdateUserManagedConstantBuffer aotwin_generated_UpdateUserManaged
-#define AOTInductorModelContainerUpdateUserManagedConstantBufferPairs \
-  aotwin_generated_UpdateUserManagedPairs
-#define AOTInductorModelContainerUpdateConstantBuffer aotwin_generated_Update
-#define AOTInductorModelContainerUpdateConstantBufferPairs aotwin_generated_UpdatePairs
-#define AOTInductorModelContainerUpdateConstantBufferFromCpu aotwin_generated_UpdateFromCpu
-#define AOTInductorModelContainerUpdateConstantBufferFromCpuPairs \
-  aotwin_generated_UpdateFromCpuPairs
-#define AOTInductorModelContainerUpdateInactiveConstantBuffer aotwin_generated_UpdateInactive
-#define AOTInductorModelContainerUpdateInactiveConstantBufferPairs \
-  aotwin_generated_UpdateInactivePairs
-#define AOTInductorModelContainerFreeInactiveConstantBuffer aotwin_generated_FreeInactive
-#define AOTInductorModelContainerRunConstantFolding aotwin_generated_RunConstantFolding
-#define AOTInductorModelContainerSwapConstantBuffer aotwin_generated_SwapConstantBuffer
-#define AOTInductorModelUpdateConstantsFromBlob aotwin_generated_UpdateConstantsFromBlob
-#define AOTInductorModelCreate aotwin_generated_ModelCreate
-#define AOTInductorModelCreateV2 aotwin_generated_ModelCreateV2
-#define AOTInductorModelRun aotwin_generated_ModelRun
-#define AOTInductorModelDelete aotwin_generated_ModelDelete
-#define AOTInductorModelUpdateConstantsMap aotwin_generated_ModelUpdateConstantsMap
-#define AOTInductorModelUpdateConstantsMapV2 aotwin_generated_ModelUpdateConstantsMapV2
+// Macros with arguments stand only where a name is followed by "(": as it is in declarations, in
+// definitions and in calls. Ours are defined as AOTWIN_OURS(name)(...), with nothing but ")" behind
+// the name, and so keep it.
+#define AOTWIN_OURS(name) (name)
+
+#define AOTInductorModelContainerCreate(...) aotwin_generated_ContainerCreate(__VA_ARGS__)
+#define AOTInductorModelContainerCreateWithDevice(...) \
+  aotwin_generated_ContainerCreateWithDevice(__VA_ARGS__)
+#define AOTInductorModelContainerDelete(...) aotwin_generated_ContainerDelete(__VA_ARGS__)
+#define AOTInductorModelContainerRun(...) aotwin_generated_ContainerRun(__VA_ARGS__)
+#define AOTInductorModelContainerRunSingleThreaded(...) \
+  aotwin_generated_ContainerRunSingleThreaded(__VA_ARGS__)
+#define AOTInductorModelContainerExtractConstantsMap(...) \
+  aotwin_generated_ContainerExtractConstantsMap(__VA_ARGS__)
+#define AOTInductorModelContainerUpdateUserManagedConstantBuffer(...) \
+  aotwin_generated_ContainerUpdateUserManagedConstantBuffer(__VA_ARGS__)
+#define AOTInductorModelContainerUpdateUserManagedConstantBufferPairs(...) \
+  aotwin_generated_ContainerUpdateUserManagedConstantBufferPairs(__VA_ARGS__)
+#define AOTInductorModelContainerUpdateConstantBuffer(...) \
+  aotwin_generated_ContainerUpdateConstantBuffer(__VA_ARGS__)
+#define AOTInductorModelContainerUpdateConstantBufferPairs(...) \
+  aotwin_generated_ContainerUpdateConstantBufferPairs(__VA_ARGS__)
+#define AOTInductorModelContainerUpdateConstantBufferFromCpu(...) \
+  aotwin_generated_ContainerUpdateConstantBufferFromCpu(__VA_ARGS__)
+#define AOTInductorModelContainerUpdateConstantBufferFromCpuPairs(...) \
+  aotwin_generated_ContainerUpdateConstantBufferFromCpuPairs(__VA_ARGS__)
+#define AOTInductorModelContainerUpdateInactiveConstantBuffer(...) \
+  aotwin_generated_ContainerUpdateInactiveConstantBuffer(__VA_ARGS__)
+#define AOTInductorModelContainerUpdateInactiveConstantBufferPairs(...) \
+  aotwin_generated_ContainerUpdateInactiveConstantBufferPairs(__VA_ARGS__)
+#define AOTInductorModelContainerFreeInactiveConstantBuffer(...) \
+  aotwin_generated_ContainerFreeInactiveConstantBuffer(__VA_ARGS__)
+#define AOTInductorModelContainerRunConstantFolding(...) \
+  aotwin_generated_ContainerRunConstantFolding(__VA_ARGS__)
+#define AOTInductorModelContainerSwapConstantBuffer(...) \
+  aotwin_generated_ContainerSwapConstantBuffer(__VA_ARGS__)
+#define AOTInductorModelUpdateConstantsFromBlob(...) \
+  aotwin_generated_UpdateConstantsFromBlob(__VA_ARGS__)
+#define AOTInductorModelCreate(...) aotwin_generated_Create(__VA_ARGS__)
+#define AOTInductorModelCreateV2(...) aotwin_generated_CreateV2(__VA_ARGS__)
+#define AOTInductorModelRun(...) aotwin_generated_Run(__VA_ARGS__)
+#define AOTInductorModelDelete(...) aotwin_generated_Delete(__VA_ARGS__)
+#define AOTInductorModelUpdateConstantsMap(...) aotwin_generated_UpdateConstantsMap(__VA_ARGS__)
+#define AOTInductorModelUpdateConstantsMapV2(...) aotwin_generated_UpdateConstantsMapV2(__VA_ARGS__)
 
 // interface.h makes every declaration a dllexport when it sees _WIN32, the renamed ones too. It
 // includes nothing but utils.h, so with that read before, hiding _WIN32 changes only AOTI_API.

@@ -55,7 +55,7 @@ inline AOTIRuntimeError update(
 extern "C" {
 
 // The caller's map would have to be filled with memory of MSVC's allocator, which is not ours to take.
-AOTIRuntimeError AOTInductorModelContainerExtractConstantsMap(
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerExtractConstantsMap)(
     AOTInductorModelContainerHandle,
     AOTInductorConstantMapHandle,
     bool) {
@@ -66,129 +66,84 @@ AOTIRuntimeError AOTInductorModelContainerExtractConstantsMap(
   });
 }
 
-AOTIRuntimeError AOTInductorModelContainerUpdateUserManagedConstantBuffer(
-    AOTInductorModelContainerHandle container_handle,
-    AOTInductorConstantMapHandle constant_map_handle,
-    bool use_inactive,
-    bool validate_full_update) {
-  return aotwin::update(
-      container_handle,
-      constant_map_handle,
-      use_inactive,
-      validate_full_update,
-      /* user_managed = */ true,
-      "AOTInductorModelContainerUpdateUserManagedConstantBufferPairs");
-}
+// An entry point that takes a map, and its twin.
+#define AOTWIN_UPDATE(name, user_managed)       \
+  AOTIRuntimeError AOTWIN_OURS(name)(           \
+      AOTInductorModelContainerHandle handle,   \
+      AOTInductorConstantMapHandle map,         \
+      bool use_inactive,                        \
+      bool validate_full_update) {              \
+    return aotwin::update(                      \
+        handle,                                 \
+        map,                                    \
+        use_inactive,                           \
+        validate_full_update,                   \
+        user_managed,                           \
+        #name "Pairs");                         \
+  }                                             \
+  AOTIRuntimeError AOTWIN_OURS(name##Pairs)(    \
+      AOTInductorModelContainerHandle handle,   \
+      const AOTInductorConstantMapEntry* pairs, \
+      size_t num_pairs,                         \
+      bool use_inactive,                        \
+      bool validate_full_update) {              \
+    return aotwin::update(                      \
+        handle,                                 \
+        pairs,                                  \
+        num_pairs,                              \
+        use_inactive,                           \
+        validate_full_update,                   \
+        user_managed);                          \
+  }
 
-AOTIRuntimeError AOTInductorModelContainerUpdateUserManagedConstantBufferPairs(
-    AOTInductorModelContainerHandle container_handle,
-    const AOTInductorConstantMapEntry* pairs,
-    size_t num_pairs,
-    bool use_inactive,
-    bool validate_full_update) {
-  return aotwin::update(
-      container_handle,
-      pairs,
-      num_pairs,
-      use_inactive,
-      validate_full_update,
-      /* user_managed = */ true);
-}
-
-AOTIRuntimeError AOTInductorModelContainerUpdateConstantBuffer(
-    AOTInductorModelContainerHandle container_handle,
-    AOTInductorConstantMapHandle constant_map_handle,
-    bool use_inactive,
-    bool validate_full_update) {
-  return aotwin::update(
-      container_handle,
-      constant_map_handle,
-      use_inactive,
-      validate_full_update,
-      /* user_managed = */ false,
-      "AOTInductorModelContainerUpdateConstantBufferPairs");
-}
-
-AOTIRuntimeError AOTInductorModelContainerUpdateConstantBufferPairs(
-    AOTInductorModelContainerHandle container_handle,
-    const AOTInductorConstantMapEntry* pairs,
-    size_t num_pairs,
-    bool use_inactive,
-    bool validate_full_update) {
-  return aotwin::update(
-      container_handle,
-      pairs,
-      num_pairs,
-      use_inactive,
-      validate_full_update,
-      /* user_managed = */ false);
-}
-
+AOTWIN_UPDATE(AOTInductorModelContainerUpdateUserManagedConstantBuffer, true)
+AOTWIN_UPDATE(AOTInductorModelContainerUpdateConstantBuffer, false)
 // The model is on the CPU as well: nothing is special about tensors from there.
-AOTIRuntimeError AOTInductorModelContainerUpdateConstantBufferFromCpu(
-    AOTInductorModelContainerHandle container_handle,
-    AOTInductorConstantMapHandle constant_map_handle,
-    bool use_inactive,
-    bool validate_full_update) {
-  return aotwin::update(
-      container_handle,
-      constant_map_handle,
-      use_inactive,
-      validate_full_update,
-      /* user_managed = */ false,
-      "AOTInductorModelContainerUpdateConstantBufferFromCpuPairs");
-}
+AOTWIN_UPDATE(AOTInductorModelContainerUpdateConstantBufferFromCpu, false)
 
-AOTIRuntimeError AOTInductorModelContainerUpdateConstantBufferFromCpuPairs(
-    AOTInductorModelContainerHandle container_handle,
-    const AOTInductorConstantMapEntry* pairs,
-    size_t num_pairs,
-    bool use_inactive,
-    bool validate_full_update) {
-  return AOTInductorModelContainerUpdateConstantBufferPairs(
-      container_handle, pairs, num_pairs, use_inactive, validate_full_update);
-}
+#undef AOTWIN_UPDATE
 
-AOTIRuntimeError AOTInductorModelContainerUpdateInactiveConstantBuffer(
-    AOTInductorModelContainerHandle container_handle,
-    AOTInductorConstantMapHandle constant_map_handle) {
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerUpdateInactiveConstantBuffer)(
+    AOTInductorModelContainerHandle handle,
+    AOTInductorConstantMapHandle map) {
   return aotwin::update(
-      container_handle,
-      constant_map_handle,
+      handle,
+      map,
       /* use_inactive = */ true,
       /* validate_full_update = */ true,
       /* user_managed = */ false,
       "AOTInductorModelContainerUpdateInactiveConstantBufferPairs");
 }
 
-AOTIRuntimeError AOTInductorModelContainerUpdateInactiveConstantBufferPairs(
-    AOTInductorModelContainerHandle container_handle,
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerUpdateInactiveConstantBufferPairs)(
+    AOTInductorModelContainerHandle handle,
     const AOTInductorConstantMapEntry* pairs,
     size_t num_pairs) {
-  return AOTInductorModelContainerUpdateConstantBufferPairs(
-      container_handle,
+  return aotwin::update(
+      handle,
       pairs,
       num_pairs,
       /* use_inactive = */ true,
-      /* validate_full_update = */ true);
+      /* validate_full_update = */ true,
+      /* user_managed = */ false);
 }
 
-AOTIRuntimeError AOTInductorModelContainerFreeInactiveConstantBuffer(
-    AOTInductorModelContainerHandle container_handle) {
-  return aotwin::guarded([&] { aotwin::container_of(container_handle).free_inactive(); });
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerFreeInactiveConstantBuffer)(
+    AOTInductorModelContainerHandle handle) {
+  return aotwin::guarded([&] { aotwin::container_of(handle).free_inactive(); });
 }
 
-AOTIRuntimeError AOTInductorModelContainerSwapConstantBuffer(
-    AOTInductorModelContainerHandle container_handle) {
-  return aotwin::guarded([&] { aotwin::container_of(container_handle).swap_checked(); });
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerSwapConstantBuffer)(
+    AOTInductorModelContainerHandle handle) {
+  return aotwin::guarded([&] { aotwin::container_of(handle).swap_checked(); });
 }
 
-AOTIRuntimeError AOTInductorModelUpdateConstantsFromBlob(
-    AOTInductorModelContainerHandle container_handle,
-    const uint8_t* weight_blob_ptr) {
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelUpdateConstantsFromBlob)(
+    AOTInductorModelContainerHandle handle,
+    const uint8_t* blob) {
   return aotwin::guarded([&] {
-    aotwin::require(weight_blob_ptr != nullptr, "the pointer to the weights is null");
-    aotwin::container_of(container_handle).update_from_blob(weight_blob_ptr);
+    aotwin::require(blob != nullptr, "the pointer to the weights is null");
+    aotwin::container_of(handle).update_from_blob(blob);
   });
 }
 

@@ -80,79 +80,62 @@ inline AOTIRuntimeError run(
 
 extern "C" {
 
-AOTIRuntimeError AOTInductorModelContainerCreateWithDevice(
-    AOTInductorModelContainerHandle* container_handle,
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerCreateWithDevice)(
+    AOTInductorModelContainerHandle* container,
     size_t num_models,
-    const char* device_str,
+    const char* device,
     const char* cubin_dir) {
-  return aotwin::guarded(
-      [&] { aotwin::create(container_handle, num_models, device_str, cubin_dir); });
+  return aotwin::guarded([&] { aotwin::create(container, num_models, device, cubin_dir); });
 }
 
-AOTIRuntimeError AOTInductorModelContainerCreate(
-    AOTInductorModelContainerHandle* container_handle,
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerCreate)(
+    AOTInductorModelContainerHandle* container,
     size_t num_models,
     bool is_cpu,
     const char* cubin_dir) {
-  return AOTInductorModelContainerCreateWithDevice(
-      container_handle, num_models, is_cpu ? "cpu" : "cuda", cubin_dir);
+  return AOTWIN_OURS(AOTInductorModelContainerCreateWithDevice)(
+      container, num_models, is_cpu ? "cpu" : "cuda", cubin_dir);
 }
 
-AOTIRuntimeError AOTInductorModelContainerDelete(
-    AOTInductorModelContainerHandle container_handle) {
-  return aotwin::guarded([&] { delete &aotwin::container_of(container_handle); });
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerDelete)(
+    AOTInductorModelContainerHandle handle) {
+  return aotwin::guarded([&] { delete &aotwin::container_of(handle); });
 }
 
-AOTIRuntimeError AOTInductorModelContainerRun(
-    AOTInductorModelContainerHandle container_handle,
-    AtenTensorHandle* input_handles,
-    size_t num_inputs,
-    AtenTensorHandle* output_handles,
-    size_t num_outputs,
-    AOTInductorStreamHandle stream_handle,
-    AOTIProxyExecutorHandle proxy_executor_handle) {
-  return aotwin::run(
-      container_handle,
-      input_handles,
-      num_inputs,
-      output_handles,
-      num_outputs,
-      stream_handle,
-      proxy_executor_handle,
-      /* single_threaded = */ false);
-}
+#define AOTWIN_RUN(name, single_threaded)                                     \
+  AOTIRuntimeError AOTWIN_OURS(name)(                                         \
+      AOTInductorModelContainerHandle handle,                                 \
+      AtenTensorHandle* inputs,                                               \
+      size_t num_inputs,                                                      \
+      AtenTensorHandle* outputs,                                              \
+      size_t num_outputs,                                                     \
+      AOTInductorStreamHandle stream,                                         \
+      AOTIProxyExecutorHandle proxy_executor) {                               \
+    return aotwin::run(                                                       \
+        handle,                                                               \
+        inputs,                                                               \
+        num_inputs,                                                           \
+        outputs,                                                              \
+        num_outputs,                                                          \
+        stream,                                                               \
+        proxy_executor,                                                       \
+        single_threaded);                                                     \
+  }
 
-AOTIRuntimeError AOTInductorModelContainerRunSingleThreaded(
-    AOTInductorModelContainerHandle container_handle,
-    AtenTensorHandle* input_handles,
-    size_t num_inputs,
-    AtenTensorHandle* output_handles,
-    size_t num_outputs,
-    AOTInductorStreamHandle stream_handle,
-    AOTIProxyExecutorHandle proxy_executor_handle) {
-  return aotwin::run(
-      container_handle,
-      input_handles,
-      num_inputs,
-      output_handles,
-      num_outputs,
-      stream_handle,
-      proxy_executor_handle,
-      /* single_threaded = */ true);
-}
+AOTWIN_RUN(AOTInductorModelContainerRun, false)
+AOTWIN_RUN(AOTInductorModelContainerRunSingleThreaded, true)
 
-AOTIRuntimeError AOTInductorModelContainerRunConstantFolding(
-    AOTInductorModelContainerHandle container_handle,
+#undef AOTWIN_RUN
+
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerRunConstantFolding)(
+    AOTInductorModelContainerHandle handle,
     bool use_inactive,
-    AOTInductorStreamHandle stream_handle,
-    AOTIProxyExecutorHandle proxy_executor_handle) {
+    AOTInductorStreamHandle stream,
+    AOTIProxyExecutorHandle proxy_executor) {
   return aotwin::guarded([&] {
     const AOTINoGradGuard no_grad;
-    aotwin::container_of(container_handle)
-        .fold(
-            use_inactive,
-            reinterpret_cast<aotwin::DeviceStreamType>(stream_handle),
-            proxy_executor_handle);
+    aotwin::container_of(handle).fold(
+        use_inactive, reinterpret_cast<aotwin::DeviceStreamType>(stream), proxy_executor);
   });
 }
 

@@ -99,66 +99,64 @@ inline void create_model(AOTInductorModelHandle* result, const UserTensors& give
 
 extern "C" {
 
-AOTIRuntimeError AOTInductorModelCreateV2(
-    AOTInductorModelHandle* model_handle,
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelCreateV2)(
+    AOTInductorModelHandle* model,
     const AOTInductorConstantMapEntry* pairs,
     size_t num_pairs) {
   return aotwin::guarded([&] {
     aotwin::create_model(
-        model_handle, pairs == nullptr ? aotwin::UserTensors() : aotwin::tensors_of(pairs, num_pairs));
+        model, pairs == nullptr ? aotwin::UserTensors() : aotwin::tensors_of(pairs, num_pairs));
   });
 }
 
-AOTIRuntimeError AOTInductorModelCreate(
-    AOTInductorModelHandle* model_handle,
-    AOTInductorConstantMapHandle constant_map_handle) {
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelCreate)(
+    AOTInductorModelHandle* model,
+    AOTInductorConstantMapHandle map) {
   return aotwin::guarded([&] {
     aotwin::create_model(
-        model_handle,
-        constant_map_handle == nullptr
-            ? aotwin::UserTensors()
-            : aotwin::MsvcMapReader("AOTInductorModelCreateV2").read(constant_map_handle));
+        model,
+        map == nullptr ? aotwin::UserTensors()
+                       : aotwin::MsvcMapReader("AOTInductorModelCreateV2").read(map));
   });
 }
 
-AOTIRuntimeError AOTInductorModelRun(
-    AOTInductorModelHandle model_handle,
-    AtenTensorHandle* input_handles,
-    AtenTensorHandle* output_handles) {
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelRun)(
+    AOTInductorModelHandle handle,
+    AtenTensorHandle* inputs,
+    AtenTensorHandle* outputs) {
   const AOTIRuntimeError error = aotwin::guarded([&] {
-    aotwin::Model& model = aotwin::model_of(model_handle);
-    aotwin::require(input_handles != nullptr || model.num_inputs() == 0, "the array of inputs is null");
-    aotwin::require(
-        output_handles != nullptr || model.num_outputs() == 0, "the array of outputs is null");
+    aotwin::Model& model = aotwin::model_of(handle);
+    aotwin::require(inputs != nullptr || model.num_inputs() == 0, "the array of inputs is null");
+    aotwin::require(outputs != nullptr || model.num_outputs() == 0, "the array of outputs is null");
     const AOTINoGradGuard no_grad;
-    model.run_checked(input_handles, output_handles);
+    model.run_checked(inputs, outputs);
   });
-  if (error != AOTI_RUNTIME_SUCCESS && model_handle != nullptr) {
-    aotwin::delete_inputs(input_handles, aotwin::model_of(model_handle).num_inputs());
+  if (error != AOTI_RUNTIME_SUCCESS && handle != nullptr) {
+    aotwin::delete_inputs(inputs, aotwin::model_of(handle).num_inputs());
   }
   return error;
 }
 
-AOTIRuntimeError AOTInductorModelDelete(AOTInductorModelHandle model_handle) {
-  return aotwin::guarded([&] { delete &aotwin::model_of(model_handle); });
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelDelete)(AOTInductorModelHandle model) {
+  return aotwin::guarded([&] { delete &aotwin::model_of(model); });
 }
 
-AOTIRuntimeError AOTInductorModelUpdateConstantsMap(
-    AOTInductorModelHandle model_handle,
-    AOTInductorConstantMapHandle constant_map_handle) {
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelUpdateConstantsMap)(
+    AOTInductorModelHandle model,
+    AOTInductorConstantMapHandle map) {
   return aotwin::guarded([&] {
-    aotwin::model_of(model_handle)
-        .take(aotwin::MsvcMapReader("AOTInductorModelUpdateConstantsMapV2").read(constant_map_handle));
+    aotwin::model_of(model).take(
+        aotwin::MsvcMapReader("AOTInductorModelUpdateConstantsMapV2").read(map));
   });
 }
 
-AOTIRuntimeError AOTInductorModelUpdateConstantsMapV2(
-    AOTInductorModelHandle model_handle,
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelUpdateConstantsMapV2)(
+    AOTInductorModelHandle model,
     const AOTInductorConstantMapEntry* pairs,
     int32_t num_pairs) {
   return aotwin::guarded([&] {
     aotwin::require(num_pairs >= 0, "the number of constants is negative");
-    aotwin::model_of(model_handle).take(aotwin::tensors_of(pairs, static_cast<size_t>(num_pairs)));
+    aotwin::model_of(model).take(aotwin::tensors_of(pairs, static_cast<size_t>(num_pairs)));
   });
 }
 
