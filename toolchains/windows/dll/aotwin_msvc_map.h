@@ -36,9 +36,15 @@ struct MsvcString {
   uint64_t capacity;
 };
 
-struct MsvcNode {
+struct MsvcNode;
+
+// All that the head node has.
+struct MsvcLinks {
   const MsvcNode* next;
   const MsvcNode* previous;
+};
+
+struct MsvcNode : MsvcLinks {
   MsvcString key;
   AtenTensorHandle value;
 };
@@ -68,34 +74,29 @@ inline constexpr uint64_t longest_name = 1 << 16;
 
 class MsvcMapReader {
  public:
-  explicit MsvcMapReader(const char* pairs_entry_point) : instead_(pairs_entry_point) {}
+  explicit MsvcMapReader(const char* pairs_entry_point) : pairs_entry_point_(pairs_entry_point) {}
 
   std::unordered_map<std::string, AtenTensorHandle> read(const void* address) const {
     const auto map = value<MsvcMap>(address);
     check(map);
     std::unordered_map<std::string, AtenTensorHandle> result;
     const MsvcNode* previous = map.head;
-    // The head is read without its value, which it does not have.
-    struct Links {
-      const MsvcNode* next;
-      const MsvcNode* previous;
-    };
-    const auto head = value<Links>(map.head);
+    const auto head = value<MsvcLinks>(map.head);
     const MsvcNode* current = head.next;
     for (uint64_t i = 0; i < map.size; ++i) {
       if (current == map.head) {
-        not_msvc(instead_, "its list is shorter than its size");
+        not_msvc(pairs_entry_point_, "its list is shorter than its size");
       }
       const auto node = value<MsvcNode>(current);
       if (node.previous != previous) {
-        not_msvc(instead_, "its list is not linked both ways");
+        not_msvc(pairs_entry_point_, "its list is not linked both ways");
       }
       result.emplace(text(node.key), node.value);
       previous = current;
       current = node.next;
     }
     if (current != map.head || head.previous != previous) {
-      not_msvc(instead_, "its list does not close");
+      not_msvc(pairs_entry_point_, "its list does not close");
     }
     return result;
   }
@@ -103,7 +104,7 @@ class MsvcMapReader {
  private:
   void bytes(const void* address, void* destination, size_t size) const {
     if (readable_bytes(address, size) != size) {
-      not_msvc(instead_, "it points to memory that cannot be read");
+      not_msvc(pairs_entry_point_, "it points to memory that cannot be read");
     }
     std::memcpy(destination, address, size);
   }
@@ -118,24 +119,24 @@ class MsvcMapReader {
   void check(const MsvcMap& map) const {
     // The comparison is false for NaN.
     if (!(map.max_load_factor > 0.0F && map.max_load_factor < 1e6F)) {
-      not_msvc(instead_, "its load factor makes no sense");
+      not_msvc(pairs_entry_point_, "its load factor makes no sense");
     }
     const bool power_of_two =
         map.num_buckets != 0 && (map.num_buckets & (map.num_buckets - 1)) == 0;
     if (map.size > most_constants || !power_of_two || map.mask != map.num_buckets - 1) {
-      not_msvc(instead_, "its sizes make no sense");
+      not_msvc(pairs_entry_point_, "its sizes make no sense");
     }
     // Two list iterators per bucket.
     const auto first = reinterpret_cast<uintptr_t>(map.buckets[0]);
     const auto last = reinterpret_cast<uintptr_t>(map.buckets[1]);
     if (last - first != 2 * sizeof(void*) * map.num_buckets) {
-      not_msvc(instead_, "its buckets make no sense");
+      not_msvc(pairs_entry_point_, "its buckets make no sense");
     }
   }
 
   std::string text(const MsvcString& string) const {
     if (string.capacity < 15 || string.size > string.capacity || string.size > longest_name) {
-      not_msvc(instead_, "a name's sizes make no sense");
+      not_msvc(pairs_entry_point_, "a name's sizes make no sense");
     }
     if (string.capacity == 15) {
       return std::string(string.inside, string.size);
@@ -145,7 +146,7 @@ class MsvcMapReader {
     return result;
   }
 
-  const char* instead_;
+  const char* pairs_entry_point_;
 };
 
 } // namespace aotwin

@@ -24,24 +24,20 @@ inline std::string utf8(const std::wstring& text) {
 // "Access is denied (Windows error 5)"
 inline std::string windows_error(DWORD code) {
   wchar_t buffer[512];
-  DWORD length = FormatMessageW(
-      FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS,
-      nullptr,
-      code,
-      MAKELANGID(LANG_ENGLISH, SUBLANG_ENGLISH_US),
-      buffer,
-      static_cast<DWORD>(sizeof(buffer) / sizeof(buffer[0])),
-      nullptr);
-  if (length == 0) {
-    // English is not installed everywhere: then the user's own language.
-    length = FormatMessageW(
+  const auto message = [&](DWORD language) {
+    return FormatMessageW(
         FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS,
         nullptr,
         code,
-        0,
+        language,
         buffer,
         static_cast<DWORD>(sizeof(buffer) / sizeof(buffer[0])),
         nullptr);
+  };
+  DWORD length = message(MAKELANGID(LANG_ENGLISH, SUBLANG_ENGLISH_US));
+  if (length == 0) {
+    // English is not installed everywhere: then the user's own language.
+    length = message(0);
   }
   while (length > 0 && (buffer[length - 1] <= L' ' || buffer[length - 1] == L'.')) {
     --length;
