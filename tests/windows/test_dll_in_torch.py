@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from test_dll_weights import eager
+from counting_model import eager
 from torch.export.pt2_archive._package import PT2ArchiveWriter
 
 from windows_on_wine import WindowsPython

@@ -14,6 +14,12 @@ from windows_on_wine import WindowsPython
 Answer = dict[str, Any]
 
 
+def outputs(answer: Answer) -> list[Any]:
+    """What a `run` that must have succeeded returned, one flat list per output."""
+    assert answer["error"] == 0, answer["message"]
+    return list(answer["outputs"])
+
+
 @dataclass(frozen=True)
 class WeightsHost:
     """A C program that loads model DLLs, under Wine."""
