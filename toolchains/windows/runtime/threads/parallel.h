@@ -1,0 +1,57 @@
+// Parallel regions over the run time's one pool of threads.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace aotwin::runtime {
+
+// How many threads a region that starts now may have: 1 inside of a region.
+int thread_count();
+// 0-based number of the calling thread within the innermost region; 0 outside of any.
+int thread_index();
+
+using RegionFunction = void (*)(void* context, int index, int threads);
+// Runs function(context, index, threads) once on each of `threads` threads, the caller being number 0, all at the same time
+// (so they may wait for each other). An exception of any is thrown again in the caller, when all have ended.
+// `threads` may be fewer than asked for: nested, or the pool serves another caller.
+void run_region(int threads, RegionFunction function, void* context);
+
+// f(index, threads), on each thread; see run_region.
+template <class F>
+void parallel(int threads, F&& f) {
+  using Function = std::remove_reference_t<F>;
+  run_region(
+      threads,
+      [](void* context, int index, int count) { (*static_cast<Function*>(context))(index, count); },
+      const_cast<void*>(static_cast<const void*>(std::addressof(f))));
+}
+
+// f(first, last) over parts of [begin, end), each of at least `grain` (but for the last); one static part a thread. Runs in the
+// caller alone when there is work for one thread only, or inside of a region.
+template <class F>
+void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
+  if (begin >= end) {
+    return;
+  }
+  const int64_t count = end - begin;
+  const int64_t least = std::max<int64_t>(grain, 1);
+  const int64_t parts = count <= least ? 1 : std::min<int64_t>(thread_count(), (count + least - 1) / least);
+  if (parts <= 1) {
+    f(begin, end);
+    return;
+  }
+  parallel(static_cast<int>(parts), [&](int index, int threads) {
+    const int64_t share = count / threads;
+    const int64_t rest = count % threads;
+    const int64_t first = begin + index * share + std::min<int64_t>(index, rest);
+    const int64_t last = first + share + (index < rest ? 1 : 0);
+    if (first < last) {
+      f(first, last);
+    }
+  });
+}
+
+}  // namespace aotwin::runtime
