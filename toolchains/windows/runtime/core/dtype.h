@@ -37,7 +37,7 @@ enum class Dtype : int32_t {
 
 // Bytes of one element. Throws Error for a number that is no dtype of ours.
 size_t element_size(Dtype dtype);
-// torch's name: "float32", "bfloat16". "dtype 99" is answered for an unknown number, so that messages can be made of it.
+// torch's name: "float32", "bfloat16"; "unknown dtype" for any other number.
 const char* name_of(Dtype dtype);
 bool is_floating(Dtype dtype);  // float8 included
 bool is_complex(Dtype dtype);
@@ -116,8 +116,9 @@ inline To cast(From value) {
   } else if constexpr (std::is_same_v<From, half>) {
     return cast<To>(static_cast<float>(value));
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 8) {
-    // Out of range is undefined in C++; through int64 it wraps for small types, as torch's results do on x86.
-    return static_cast<To>(static_cast<int64_t>(value));
+    // Out of range is undefined in C++; through a wider integer small types wrap, as torch's results do on x86.
+    using Between = std::conditional_t<(sizeof(To) < 4), int32_t, std::conditional_t<std::is_signed_v<To>, To, int64_t>>;
+    return static_cast<To>(static_cast<Between>(value));
   } else {
     return static_cast<To>(value);
   }

@@ -67,9 +67,17 @@ AOTITorchError keep_exception() noexcept;
 // The same for a message that was not thrown.
 void keep_message(std::string_view message) noexcept;
 
+// A check that failed inside of a parallel region of generated code, which cannot be left by an exception: the region ends early,
+// and the thread's next C function fails in its place (or whoever runs the model asks aotwin_take_failure).
+void keep_failure(std::string_view message) noexcept;
+bool take_failure() noexcept;  // true, once, with the message kept
+
 // The body of every C function: 0, or 1 with the message kept.
 template <class F>
 AOTITorchError guarded(F&& f) noexcept {
+  if (take_failure()) [[unlikely]] {
+    return 1;
+  }
   try {
     f();
     return 0;

@@ -1,0 +1,43 @@
+// Waiting without the system's help.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "../core/platform.h"
+
+namespace aotwin::runtime {
+
+// True as soon as predicate() is; false when it was not within `nanoseconds`.
+template <class Predicate>
+bool spin_for(int64_t nanoseconds, Predicate&& predicate) {
+  // The clock is looked at seldom: a pause takes 10 to 50 ns.
+  constexpr int looks = 64;
+  for (int i = 0; i < looks; ++i) {
+    if (predicate()) {
+      return true;
+    }
+    _mm_pause();
+  }
+  const int64_t end = platform::nanoseconds() + nanoseconds;
+  do {
+    for (int i = 0; i < looks; ++i) {
+      if (predicate()) {
+        return true;
+      }
+      _mm_pause();
+    }
+  } while (platform::nanoseconds() < end);
+  return false;
+}
+
+// Until predicate() is true; after a while the processor is given away between looks, for machines that have other work.
+template <class Predicate>
+void spin_until(Predicate&& predicate) {
+  while (!spin_for(20'000, predicate)) {
+    platform::yield();
+  }
+}
+
+}  // namespace aotwin::runtime
