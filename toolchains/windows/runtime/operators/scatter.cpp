@@ -169,11 +169,8 @@ void divide(T& sum, int64_t count) {
   }
   if constexpr (std::is_integral_v<T>) {
     const T divisor = static_cast<T>(count);
-    T quotient = static_cast<T>(sum / divisor);
-    if (std::is_signed_v<T> && sum % divisor != 0 && (sum < 0) != (divisor < 0)) {
-      --quotient;  // towards minus infinity
-    }
-    sum = quotient;
+    const bool down = sum < T(0) && sum % divisor != 0;  // rounded towards minus infinity
+    sum = static_cast<T>(sum / divisor - (down ? 1 : 0));
   } else {
     sum = cast<T>(static_cast<opmath_t<T>>(cast<opmath_t<T>>(sum) / cast<opmath_t<T>>(count)));
   }
