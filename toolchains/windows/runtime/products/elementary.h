@@ -1,0 +1,126 @@
+// exp, tanh, erf of registers: errors of one or two units in the last place. Include after vectors.h.
+#pragma once
+
+#include "vectors.h"
+
+namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
+
+AOTWIN_ALWAYS Vector<float> clamp(Vector<float> x, float low, float high) {
+  const auto least = spread<float>(low);
+  const auto most = spread<float>(high);
+  x = x < least ? least : x;  // NaN passes: both comparisons are false
+  return x > most ? most : x;
+}
+
+// 2^n * exp(r) with |r| <= ln2 / 2; 0 below -87.34 (no denormals), infinity above 88.73. NaN stays.
+AOTWIN_ALWAYS Vector<float> exp(Vector<float> x) {
+  typedef Vector<float> V;
+  const V limited = clamp(x, -87.5F, 89.0F);
+  const V magic = spread<float>(12582912.0F);  // 1.5 * 2^23: adding it rounds to an integer in the low bits
+  const V shifted = multiply_add(limited, spread<float>(1.44269504088896341F), magic);
+  const V n = shifted - magic;
+  V r = multiply_add(n, spread<float>(-0.693145751953125F), limited);
+  r = multiply_add(n, spread<float>(-1.42860682030941723e-6F), r);
+  V p = spread<float>(1.9875691500e-4F);
+  p = multiply_add(p, r, spread<float>(1.3981999507e-3F));
+  p = multiply_add(p, r, spread<float>(8.3334519073e-3F));
+  p = multiply_add(p, r, spread<float>(4.1665795894e-2F));
+  p = multiply_add(p, r, spread<float>(1.6666665459e-1F));
+  p = multiply_add(p, r, spread<float>(5.0000001201e-1F));
+  p = multiply_add(p, r * r, r) + 1.0F;
+  // Twice half the power, for n = 128 has no exponent of its own.
+  typedef Vector<int32_t> I;
+  const I exponent = reinterpret_cast<I>(shifted) - 0x4B400000;
+  const I half_of = exponent >> 1;
+  const V one = reinterpret_cast<V>((half_of + 127) << 23);
+  const V two = reinterpret_cast<V>((exponent - half_of + 127) << 23);
+  V result = p * one * two;
+  result = x < spread<float>(-87.33654F) ? spread<float>(0.0F) : result;
+  return x > spread<float>(88.722839F) ? spread<float>(__builtin_inff()) : result;
+}
+
+AOTWIN_ALWAYS Vector<double> exp(Vector<double> x) {
+  typedef Vector<double> V;
+  const V least = spread<double>(-708.4);
+  const V most = spread<double>(710.0);
+  V limited = x < least ? least : x;
+  limited = limited > most ? most : limited;
+  const V magic = spread<double>(6755399441055744.0);
+  const V shifted = multiply_add(limited, spread<double>(1.4426950408889634), magic);
+  const V n = shifted - magic;
+  V r = multiply_add(n, spread<double>(-0.693145751953125), limited);
+  r = multiply_add(n, spread<double>(-1.42860682030941723212e-6), r);
+  V p = spread<double>(1.0 / 6227020800.0);
+  const double factorials[] = {1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0, 1.0 / 5040.0,
+                               1.0 / 720.0,       1.0 / 120.0,      1.0 / 24.0,      1.0 / 6.0,      0.5,           1.0};
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 12; ++i) p = multiply_add(p, r, spread<double>(factorials[i]));
+  p = multiply_add(p, r, spread<double>(1.0));
+  typedef Vector<int64_t> I;
+  const I exponent = reinterpret_cast<I>(shifted) - 0x4338000000000000LL;
+  const I half_of = exponent >> 1;
+  const V one = reinterpret_cast<V>((half_of + 1023) << 52);
+  const V two = reinterpret_cast<V>((exponent - half_of + 1023) << 52);
+  V result = p * one * two;
+  result = x < spread<double>(-708.39) ? spread<double>(0.0) : result;
+  return x > spread<double>(709.782712893384) ? spread<double>(__builtin_inf()) : result;
+}
+
+template <class V>
+AOTWIN_ALWAYS V magnitude(V x) {
+  return x < 0 ? -x : x;
+}
+
+AOTWIN_ALWAYS Vector<float> sigmoid(Vector<float> x) {
+  return 1.0F / (1.0F + exp(-x));
+}
+
+// Through exp(-2|x|); below 0.625 by a polynomial, where the difference would cancel.
+AOTWIN_ALWAYS Vector<float> tanh(Vector<float> x) {
+  typedef Vector<float> V;
+  const V size = magnitude(x);
+  const V tail = exp(size * -2.0F);
+  V large = (1.0F - tail) / (1.0F + tail);
+  large = x < 0 ? -large : large;
+  const V square = x * x;
+  V p = spread<float>(-5.70498872745e-3F);
+  p = multiply_add(p, square, spread<float>(2.06390887954e-2F));
+  p = multiply_add(p, square, spread<float>(-5.37397155531e-2F));
+  p = multiply_add(p, square, spread<float>(1.33314422036e-1F));
+  p = multiply_add(p, square, spread<float>(-3.33332819422e-1F));
+  const V small = multiply_add(p * square, x, x);
+  return size < 0.625F ? small : large;
+}
+
+// Below 1 its Taylor series; above, 1 - exp(-x^2) times a rational function fitted to erfc (Cephes' splitting: ndtrf).
+AOTWIN_ALWAYS Vector<float> erf(Vector<float> x) {
+  typedef Vector<float> V;
+  const V square = x * x;
+  V t = spread<float>(7.853861353153693e-5F);
+  t = multiply_add(t, square, spread<float>(-8.010193625184903e-4F));
+  t = multiply_add(t, square, spread<float>(5.188327685732524e-3F));
+  t = multiply_add(t, square, spread<float>(-2.685381193529856e-2F));
+  t = multiply_add(t, square, spread<float>(1.128358514861418e-1F));
+  t = multiply_add(t, square, spread<float>(-3.761262582423300e-1F));
+  t = multiply_add(t, square, spread<float>(1.128379165726710F));
+  const V small = x * t;
+  const V size = clamp(magnitude(x), 1.0F, 10.0F);
+  const V q = 1.0F / size;
+  const V y = q * q;
+  V p = spread<float>(2.326819970068386e-2F);
+  const float near[] = {-1.387039388740657e-1F, 3.687424674597105e-1F, -5.824733027278666e-1F, 6.210004621745983e-1F,
+                        -4.944515323274145e-1F, 3.404879937665872e-1F, -2.741127028184656e-1F, 5.638259427386472e-1F};
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 8; ++i) p = multiply_add(p, y, spread<float>(near[i]));
+  V f = spread<float>(-1.047766399936249e+1F);
+  const float far[] = {1.297719955372516e+1F,  -7.495518717768503F,    2.921019019210786F,   -1.015265279202700F,
+                       4.218463358204948e-1F, -2.820767439740514e-1F, 5.641895067754075e-1F};
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 7; ++i) f = multiply_add(f, y, spread<float>(far[i]));
+  p = size < 2.0F ? p : f;
+  V large = 1.0F - exp(-(size * size)) * q * p;
+  large = x < 0 ? -large : large;
+  return magnitude(x) < 1.0F ? small : (x != x ? x : large);
+}
+
+}  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

@@ -1,0 +1,92 @@
+#include "few_rows.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "../core/tensor.h"
+#include "../threads/parallel.h"
+
+namespace aotwin::runtime::products {
+namespace {
+
+// Rows up to which sums in the first cache beat panels, for B that lies by columns.
+constexpr int64_t axpy_rows_most = 6;
+constexpr int64_t sums_most = 4096;      // per thread, on its stack
+constexpr int64_t work_per_thread = 1 << 15;  // products that are worth waking a thread for
+
+}  // namespace
+
+bool run_few_rows(const Product& product, const ProductKernels& kernels) {
+  const int64_t m = product.m;
+  const int64_t k = product.k;
+  const bool dot = product.b.row == 1 || product.k == 1;
+  const bool axpy = !dot && (product.b.column == 1 || product.n == 1);
+  if (!(dot && m <= few_rows_most) && !(axpy && m <= axpy_rows_most)) {
+    return false;
+  }
+  // A in the type of the sums, rows contiguous.
+  const bool wide = product.dtype == Dtype::f64;
+  const int64_t sum_size = wide ? 8 : 4;
+  const auto source_size = static_cast<int64_t>(element_size(product.dtype));
+  const bool direct = product.a.column == 1 && (wide || product.dtype == Dtype::f32);
+  Scratch scratch(direct ? 64 : static_cast<size_t>(product.batch * m * k * sum_size));
+  const char* rows = static_cast<const char*>(product.a.data);
+  int64_t row_stride = product.a.row;
+  int64_t batch_stride = product.a.batch;
+  if (!direct) {
+    row_stride = k;
+    batch_stride = m * k;
+    for (int64_t batch = 0; batch < product.batch; ++batch) {
+      for (int64_t row = 0; row < m; ++row) {
+        const char* const from = rows + (batch * product.a.batch + row * product.a.row) * source_size;
+        // One row is a panel of one lane.
+        char* const to = scratch.as<char>() + (batch * m + row) * k * sum_size;
+        if (product.a.column == 1 && k >= 16) {
+          kernels.pack_columns(product.dtype, to, from, 0, static_cast<int>(k), static_cast<int>(k), 1);
+        } else {
+          kernels.pack_any(product.dtype, to, from, 0, product.a.column, 1, 1, k);
+        }
+      }
+    }
+    rows = scratch.as<char>();
+  }
+
+  const int64_t b_stride = dot ? product.b.column : product.b.row;
+  // Parts of the columns that start on a multiple of 16, so that threads do not share cache lines of the results.
+  const int64_t blocks = (product.n + 15) / 16;
+  const int64_t block_work = 16 * k * std::max<int64_t>(1, m / 2);
+  const int64_t grain = std::max<int64_t>(1, work_per_thread / block_work);
+  parallel_for(0, product.batch * blocks, grain, [&](int64_t first, int64_t last) {
+    alignas(64) double stack[sums_most];
+    while (first < last) {
+      const int64_t batch = first / blocks;
+      const int64_t end = std::min(last, (batch + 1) * blocks);
+      int64_t column = first % blocks * 16;
+      const int64_t stop = std::min(product.n, (end - batch * blocks) * 16);
+      const Finish finish = finish_of(product, batch);
+      const int64_t most = (axpy ? sums_most / m : std::min<int64_t>(512, sums_most / m)) / 16 * 16;
+      while (column < stop) {
+        const int64_t count = std::min(most, stop - column);
+        const char* const a = rows + batch * batch_stride * sum_size;
+        const char* const b = static_cast<const char*>(product.b.data) + (batch * product.b.batch + column * product.b.column) * source_size;
+        char* const sums = reinterpret_cast<char*>(stack);
+        if (dot) {
+          kernels.dot(product.dtype, a, row_stride, static_cast<int>(m), b, b_stride, count, k, sums, count);
+        } else {
+          std::memset(sums, 0, static_cast<size_t>(m * count * sum_size));
+          kernels.axpy(product.dtype, a, row_stride, static_cast<int>(m), b, b_stride, count, k, sums, count);
+        }
+        for (int64_t row = 0; row < m; ++row) {
+          for (int64_t at = 0; at < count; at += 512) {
+            kernels.finish(finish, sums + (row * count + at) * sum_size, row, column + at, static_cast<int>(std::min<int64_t>(512, count - at)));
+          }
+        }
+        column += count;
+      }
+      first = end;
+    }
+  });
+  return true;
+}
+
+}  // namespace aotwin::runtime::products

@@ -1,0 +1,16 @@
+// Products with few rows: no panels, B is read once, as it lies.
+#pragma once
+
+#include "product.h"
+
+namespace aotwin::runtime::products {
+
+// More rows than this are worth a panel.
+inline constexpr int64_t few_rows_most = 24;
+
+// False where the layout or the number of rows is better served by tiles: then nothing was done.
+bool run_few_rows(const Product& product, const ProductKernels& kernels);
+
+Finish finish_of(const Product& product, int64_t batch);
+
+}  // namespace aotwin::runtime::products

@@ -1,0 +1,165 @@
+// From sums to results: scale, addends, activation, rounding. Include after vectors.h.
+#pragma once
+
+#include "elementary.h"
+#include "kernels.h"
+#include "vectors.h"
+
+namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
+
+inline constexpr int finish_most = 512;
+
+template <class C, class S>
+AOTWIN_ALWAYS void apply_addend(C* row, const S* from, int64_t column, C scale, bool factor, int count) {
+  constexpr int width = lanes<C>;
+  int j = 0;
+  if (column == 1) {
+    for (; j + width <= count; j += width) {
+      const auto value = load<C>(from + j) * spread<C>(scale);
+      store<C>(row + j, factor ? load<C>(row + j) * value : load<C>(row + j) + value);
+    }
+  }
+  for (; j < count; ++j) {
+    const C value = widen(from[j * column]) * scale;
+    row[j] = factor ? row[j] * value : row[j] + value;
+  }
+}
+
+AOTWIN_ALWAYS Vector<float> activate(Activation activation, Vector<float> x, float first, float second) {
+  switch (activation) {
+    case Activation::relu:
+      return x < 0 ? Vector<float>{} : x;
+    case Activation::sigmoid:
+      return sigmoid(x);
+    case Activation::tanh:
+      return tanh(x);
+    case Activation::silu:
+      return x * sigmoid(x);
+    case Activation::gelu:
+      return x * 0.5F * (1.0F + erf(x * 0.707106781186547524F));
+    case Activation::gelu_tanh:
+      return 0.5F * x * (1.0F + tanh(0.797884560802865356F * (x + 0.044715F * x * x * x)));
+    case Activation::hardswish:
+      return x * clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
+    case Activation::hardsigmoid:
+      return clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
+    case Activation::leaky_relu:
+      return x > 0 ? x : x * first;
+    case Activation::clamp:
+      return clamp(x, first, second);
+    default:
+      return x;
+  }
+}
+
+inline double activate_one(Activation activation, double x, double first, double second) {
+  const double limited = x + 3 < 0 ? 0 : x + 3 > 6 ? 6 : x + 3;
+  switch (activation) {
+    case Activation::relu:
+      return x < 0 ? 0 : x;
+    case Activation::sigmoid:
+      return 1 / (1 + __builtin_exp(-x));
+    case Activation::tanh:
+      return __builtin_tanh(x);
+    case Activation::silu:
+      return x / (1 + __builtin_exp(-x));
+    case Activation::gelu:
+      return x * 0.5 * (1 + __builtin_erf(x * 0.70710678118654752440));
+    case Activation::gelu_tanh:
+      return 0.5 * x * (1 + __builtin_tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+    case Activation::hardswish:
+      return x * limited / 6;
+    case Activation::hardsigmoid:
+      return limited / 6;
+    case Activation::leaky_relu:
+      return x > 0 ? x : x * first;
+    case Activation::clamp:
+      return x < first ? first : x > second ? second : x;
+    default:
+      return x;
+  }
+}
+
+AOTWIN_ALWAYS void activate_row(const Finish& finish, float* row, int count) {
+  // Rows are padded to whole registers.
+  const auto first = static_cast<float>(finish.first);
+  const auto second = static_cast<float>(finish.second);
+  const auto run = [&]<Activation kind>() __attribute__((always_inline)) {
+    for (int j = 0; j < count; j += lanes<float>) store<float>(row + j, activate(kind, load<float>(row + j), first, second));
+  };
+  switch (finish.activation) {
+#define AOTWIN_CASE(kind) \
+  case Activation::kind:  \
+    run.template operator()<Activation::kind>(); \
+    break;
+    AOTWIN_CASE(relu)
+    AOTWIN_CASE(sigmoid)
+    AOTWIN_CASE(tanh)
+    AOTWIN_CASE(silu)
+    AOTWIN_CASE(gelu)
+    AOTWIN_CASE(gelu_tanh)
+    AOTWIN_CASE(hardswish)
+    AOTWIN_CASE(hardsigmoid)
+    AOTWIN_CASE(leaky_relu)
+    AOTWIN_CASE(clamp)
+#undef AOTWIN_CASE
+    default:
+      break;
+  }
+}
+AOTWIN_ALWAYS void activate_row(const Finish& finish, double* row, int count) {
+  for (int j = 0; j < count; ++j) row[j] = activate_one(finish.activation, row[j], finish.first, finish.second);
+}
+
+template <class C, class T>
+AOTWIN_ALWAYS void put(T* to, int64_t column, const C* row, int count) {
+  constexpr int width = lanes<C>;
+  int j = 0;
+  if (column == 1) {
+    for (; j + width <= count; j += width) store<C>(to + j, load<C>(row + j));
+  }
+  for (; j < count; ++j) narrow(to + j * column, row[j]);
+}
+
+template <class C>
+void finish(const Finish& finish, const void* sums_of_row, int64_t row_index, int64_t column_index, int count) {
+  constexpr int width = lanes<C>;
+  alignas(64) C row[finish_most + lanes<C>];
+  const C* const sums = static_cast<const C*>(sums_of_row);
+  const auto alpha = static_cast<C>(finish.alpha);
+  int filled = 0;
+  for (; filled + width <= count; filled += width) store<C>(row + filled, load<C>(sums + filled) * spread<C>(alpha));
+  for (; filled < count; ++filled) row[filled] = sums[filled] * alpha;
+  for (const Addend& addend : finish.addends) {
+    if (addend.data == nullptr) {
+      continue;
+    }
+    const int64_t at = row_index * addend.row + column_index * addend.column;
+    const auto scale = static_cast<C>(addend.scale);
+    if constexpr (sizeof(C) == 8) {
+      apply_addend<C>(row, static_cast<const double*>(addend.data) + at, addend.column, scale, addend.multiply, count);
+    } else if (addend.dtype == Dtype::f32) {
+      apply_addend<C>(row, static_cast<const float*>(addend.data) + at, addend.column, scale, addend.multiply, count);
+    } else if (addend.dtype == Dtype::bf16) {
+      apply_addend<C>(row, static_cast<const bfloat*>(addend.data) + at, addend.column, scale, addend.multiply, count);
+    } else {
+      apply_addend<C>(row, static_cast<const half*>(addend.data) + at, addend.column, scale, addend.multiply, count);
+    }
+  }
+  if (finish.activation != Activation::none) {
+    for (int j = count; j % width != 0; ++j) row[j] = 0;
+    activate_row(finish, row, count);
+  }
+  const int64_t to = row_index * finish.row + column_index * finish.column;
+  if constexpr (sizeof(C) == 8) {
+    put<C>(static_cast<double*>(finish.out) + to, finish.column, row, count);
+  } else if (finish.dtype == Dtype::f32) {
+    put<C>(static_cast<float*>(finish.out) + to, finish.column, row, count);
+  } else if (finish.dtype == Dtype::bf16) {
+    put<C>(static_cast<bfloat*>(finish.out) + to, finish.column, row, count);
+  } else {
+    put<C>(static_cast<half*>(finish.out) + to, finish.column, row, count);
+  }
+}
+
+}  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

@@ -1,0 +1,79 @@
+// The inner loops of products, as tables of functions: one table per type of sums and CPU level.
+//
+// A product is cut into panels. A panel of A holds up to `rows` of its rows, one of B `width` (or half as many) of its columns, both
+// laid out k after k and converted to the type of the sums: panel[k * width + lane]. `multiply` makes a tile of sums from two panels.
+#pragma once
+
+#include <cstdint>
+
+#include "../core/dtype.h"
+
+namespace aotwin::runtime::products {
+
+inline constexpr int most_rows = 14;
+
+enum class Activation : int32_t { none, relu, sigmoid, tanh, silu, gelu, gelu_tanh, hardswish, hardsigmoid, leaky_relu, clamp };
+
+// How an addend (or factor) of the shape [M, N] lies; a stride of 0 repeats it.
+struct Addend {
+  const void* data = nullptr;
+  int64_t row = 0;
+  int64_t column = 0;
+  Dtype dtype = Dtype::f32;
+  double scale = 1;
+  bool multiply = false;
+};
+
+// From sums to results: activation(alpha * sum + scale0 * addend0 (+ or *) scale1 * addend1), rounded once.
+struct Finish {
+  void* out = nullptr;
+  int64_t row = 0;
+  int64_t column = 1;
+  Dtype dtype = Dtype::f32;
+  double alpha = 1;
+  Addend addends[2];
+  Activation activation = Activation::none;
+  double first = 0;  // the activation's scalars
+  double second = 0;
+};
+
+struct ProductKernels {
+  int rows;
+  int width;
+  // tile[row * panel_width + column], panel_width being width / 2 for multiply[..][0] and width for multiply[..][1]. Adds to the tile
+  // unless `first`. Meanwhile asks for memory that is needed soon: for each cache line's worth of k, the four lines ahead + i * ahead_part,
+  // and then ahead_step further.
+  using Multiply = void (*)(const void* a, const void* b, int64_t k, void* tile, bool first, const char* ahead, int64_t ahead_part, int64_t ahead_step);
+  Multiply multiply[most_rows + 1][2];
+
+  // Panels from memory of the given dtype, missing lanes (from `count` to `width`) as zeros.
+  // k after k contiguous in memory, one pointer per lane. May write up to 16 elements past the end of the panel.
+  void (*pack_lanes)(Dtype dtype, void* panel, const void* const* lanes, int count, int width, int64_t k);
+  // Lanes next to each other in memory.
+  void (*pack_columns)(Dtype dtype, void* panel, const void* from, int64_t k_stride, int count, int width, int64_t k);
+  // Neither.
+  void (*pack_any)(Dtype dtype, void* panel, const void* from, int64_t lane_stride, int64_t k_stride, int count, int width, int64_t k);
+
+  // Few rows of A, which lie in the type of the sums. out[i * out_stride + j] = sum over k of a[i * a_stride + k] * b[..].
+  // dot: rows of B are contiguous over k; axpy: over the columns j (b_stride is then that between two k), adding to out.
+  void (*dot)(Dtype dtype, const void* a, int64_t a_stride, int m, const void* b, int64_t b_stride, int64_t n, int64_t k, void* out, int64_t out_stride);
+  void (*axpy)(Dtype dtype, const void* a, int64_t a_stride, int m, const void* b, int64_t b_stride, int64_t n, int64_t k, void* out, int64_t out_stride);
+
+  // `count` sums of row `row`, from column `column` on. At most 512 at a time.
+  void (*finish)(const Finish& finish, const void* sums, int64_t row, int64_t column, int count);
+};
+
+namespace level3 {
+extern const ProductKernels float_kernels;
+extern const ProductKernels double_kernels;
+}  // namespace level3
+namespace level4 {
+extern const ProductKernels float_kernels;
+extern const ProductKernels double_kernels;
+}  // namespace level4
+
+// Those of this CPU: sums in float for float32, float16, bfloat16, in double for float64.
+const ProductKernels& float_kernels();
+const ProductKernels& double_kernels();
+
+}  // namespace aotwin::runtime::products

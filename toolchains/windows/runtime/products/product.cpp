@@ -1,0 +1,81 @@
+#include "product.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "../core/tensor.h"
+#include "../threads/parallel.h"
+#include "few_rows.h"
+#include "tiles.h"
+
+namespace aotwin::runtime::products {
+namespace {
+
+// Results as rows: what lies by columns is the transposed product, with A and B in each other's place.
+Product transposed(const Product& product) {
+  Product other = product;
+  std::swap(other.m, other.n);
+  other.a = {product.b.data, product.b.batch, product.b.column, product.b.row};
+  other.b = {product.a.data, product.a.batch, product.a.column, product.a.row};
+  std::swap(other.pack_a, other.pack_b);
+  std::swap(other.finish.row, other.finish.column);
+  for (Addend& addend : other.finish.addends) {
+    std::swap(addend.row, addend.column);
+  }
+  return other;
+}
+
+// No terms: sums of zero.
+void run_empty(const Product& product, const ProductKernels& kernels) {
+  alignas(64) static constexpr double zeros[512] = {};
+  for (int64_t batch = 0; batch < product.batch; ++batch) {
+    const Finish finish = finish_of(product, batch);
+    for (int64_t row = 0; row < product.m; ++row) {
+      for (int64_t column = 0; column < product.n; column += 512) {
+        kernels.finish(finish, zeros, row, column, static_cast<int>(std::min<int64_t>(512, product.n - column)));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Finish finish_of(const Product& product, int64_t batch) {
+  Finish finish = product.finish;
+  finish.out = static_cast<char*>(finish.out) + batch * product.out_batch * static_cast<int64_t>(element_size(finish.dtype));
+  for (int i = 0; i < 2; ++i) {
+    Addend& addend = finish.addends[i];
+    if (addend.data != nullptr) {
+      addend.data = static_cast<const char*>(addend.data) + batch * product.addend_batch[i] * static_cast<int64_t>(element_size(addend.dtype));
+    }
+  }
+  return finish;
+}
+
+void run(const Product& given) {
+  if (given.batch == 0 || given.m == 0 || given.n == 0) {
+    return;
+  }
+  const ProductKernels& kernels = given.dtype == Dtype::f64 ? double_kernels() : float_kernels();
+  if (given.k == 0) {
+    run_empty(given, kernels);
+    return;
+  }
+  const bool plain = given.pack_a == nullptr && given.pack_b == nullptr;
+  // Few columns are few rows of the transposed product; else what makes rows of results contiguous.
+  const bool by_columns = given.finish.column != 1 && given.finish.row == 1;
+  bool swap = by_columns;
+  if (plain && given.n != given.m) {
+    const bool few_columns = given.n <= few_rows_most && given.n < given.m;
+    const bool few_rows = given.m <= few_rows_most && given.m < given.n;
+    swap = few_columns || (!few_rows && by_columns);
+  }
+  const Product product = swap && plain ? transposed(given) : given;
+  if (plain && run_few_rows(product, kernels)) {
+    return;
+  }
+  run_tiles(product, kernels);
+}
+
+}  // namespace aotwin::runtime::products

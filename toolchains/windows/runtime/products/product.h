@@ -1,0 +1,44 @@
+// out[b] = finish(A[b] B[b]): the one way by which all products with floating point sums are computed, whatever their layout.
+#pragma once
+
+#include <cstdint>
+
+#include "../core/dtype.h"
+#include "kernels.h"
+
+namespace aotwin::runtime::products {
+
+// Elements of [batch, row, column]; strides in elements, 0 to repeat.
+struct Operand {
+  const void* data = nullptr;
+  int64_t batch = 0;
+  int64_t row = 0;
+  int64_t column = 0;
+};
+
+struct Product;
+// Lays out rows [row, row + count) of A (or columns of B, up to `width`) for k in [first, first + k) as a panel, see kernels.h.
+using PackPanel = void (*)(const Product& product, int64_t batch, int64_t row, int count, int width, int64_t first, int64_t k, void* panel);
+
+struct Product {
+  int64_t batch = 1;
+  int64_t m = 0;
+  int64_t n = 0;
+  int64_t k = 0;
+  Dtype dtype = Dtype::f32;  // of A and B: f32, bf16, f16 (sums in float), f64
+  Operand a;                 // [m, k]
+  Operand b;                 // [k, n]
+  Finish finish;
+  int64_t out_batch = 0;
+  int64_t addend_batch[2] = {0, 0};
+  // Where operands are no matrices in memory: who makes their panels. Then a and b mean what these functions take them for.
+  PackPanel pack_a = nullptr;
+  PackPanel pack_b = nullptr;
+  const void* context = nullptr;
+};
+
+// Sums are made in one order, whatever the number of threads. `out` must not overlap A or B, and an addend only if it is `out`
+// itself, element by element.
+void run(const Product& product);
+
+}  // namespace aotwin::runtime::products

@@ -1,0 +1,150 @@
+// Products with few rows of A: the time is that of reading B once, as it lies. Include after vectors.h.
+#pragma once
+
+#include "vectors.h"
+
+namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
+
+// Rows of A by rows of B in registers at a time.
+inline constexpr int dot_m = AOTWIN_LEVEL == 4 ? 5 : 4;
+inline constexpr int dot_n = AOTWIN_LEVEL == 4 ? 4 : 2;
+
+// Sums of M x N pairs of rows. `Unroll` chains for each pair hide the latency where there are few pairs.
+template <class C, class S, int M, int N, int Unroll>
+AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b_stride, int64_t k, C* out, int64_t out_stride) {
+  typedef Vector<C> V;
+  constexpr int width = lanes<C>;
+  V acc[M][N][Unroll];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < M * N * Unroll; ++i) acc[i / (N * Unroll)][i / Unroll % N][i % Unroll] = V{};
+  int64_t at = 0;
+  for (; at + width * Unroll <= k; at += width * Unroll) {
+#pragma clang loop unroll(full)
+    for (int u = 0; u < Unroll; ++u) {
+      V row[N];
+#pragma clang loop unroll(full)
+      for (int j = 0; j < N; ++j) row[j] = load<C>(b + j * b_stride + at + u * width);
+      if (N == 1 && u % (64 / static_cast<int>(width * sizeof(S)) > 0 ? 64 / static_cast<int>(width * sizeof(S)) : 1) == 0) {
+        __builtin_prefetch(reinterpret_cast<const char*>(b + at + u * width) + 2048, 0, 3);
+      }
+#pragma clang loop unroll(full)
+      for (int i = 0; i < M; ++i) {
+        const V value = load<C>(a + i * a_stride + at + u * width);
+#pragma clang loop unroll(full)
+        for (int j = 0; j < N; ++j) acc[i][j][u] = multiply_add(value, row[j], acc[i][j][u]);
+      }
+    }
+  }
+  for (; at + width <= k; at += width) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < M; ++i) {
+      const V value = load<C>(a + i * a_stride + at);
+#pragma clang loop unroll(full)
+      for (int j = 0; j < N; ++j) acc[i][j][0] = multiply_add(value, load<C>(b + j * b_stride + at), acc[i][j][0]);
+    }
+  }
+  C rest[M][N] = {};
+  for (; at < k; ++at) {
+    for (int i = 0; i < M; ++i) {
+      for (int j = 0; j < N; ++j) rest[i][j] += a[i * a_stride + at] * widen(b[j * b_stride + at]);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < M; ++i) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < N; ++j) {
+      V sum = acc[i][j][0];
+#pragma clang loop unroll(full)
+      for (int u = 1; u < Unroll; ++u) sum += acc[i][j][u];
+      out[i * out_stride + j] = sum_of<C>(sum) + rest[i][j];
+    }
+  }
+}
+
+template <class C, class S, int M>
+AOTWIN_ALWAYS void dot_rows(const C* a, int64_t a_stride, const S* b, int64_t b_stride, int64_t n, int64_t k, C* out, int64_t out_stride) {
+  // A single row reads B straight through; several share each piece of B that is in a register.
+  constexpr int N = M == 1 ? 1 : dot_n;
+  constexpr int unroll = M == 1 ? 8 : M == 2 ? 2 : 1;
+  int64_t j = 0;
+  for (; j + N <= n; j += N) dot_block<C, S, M, N, unroll>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
+  for (; j < n; ++j) dot_block<C, S, M, 1, unroll>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
+}
+
+template <class C, class S>
+void dot(const C* a, int64_t a_stride, int m, const S* b, int64_t b_stride, int64_t n, int64_t k, C* out, int64_t out_stride) {
+  // Rows of B in groups, so that a group stays in the first cache while rows of A pass.
+  const int64_t group = m <= dot_m ? n : dot_n;
+  for (int64_t first = 0; first < n; first += group) {
+    const int64_t now = n - first < group ? n - first : group;
+    const S* const rows = b + first * b_stride;
+    int i = 0;
+    while (i < m) {
+      const C* const from = a + i * a_stride;
+      C* const to = out + i * out_stride + first;
+      // 6 is 3 + 3, not 5 + 1
+      const int left = m - i;
+      const int take = left <= dot_m ? left : left < 2 * dot_m ? (left + 1) / 2 : dot_m;
+      switch (take) {
+        case 1:
+          dot_rows<C, S, 1>(from, a_stride, rows, b_stride, now, k, to, out_stride);
+          break;
+        case 2:
+          dot_rows<C, S, 2>(from, a_stride, rows, b_stride, now, k, to, out_stride);
+          break;
+        case 3:
+          dot_rows<C, S, 3>(from, a_stride, rows, b_stride, now, k, to, out_stride);
+          break;
+        case 4:
+          dot_rows<C, S, 4>(from, a_stride, rows, b_stride, now, k, to, out_stride);
+          break;
+        default:
+          dot_rows<C, S, dot_m>(from, a_stride, rows, b_stride, now, k, to, out_stride);
+          break;
+      }
+      i += take;
+    }
+  }
+}
+
+// out[j] += sum of `Deep` rows of B, each times a number: the rows are read side by side, out stays in the first cache.
+template <class C, class S, int Deep>
+AOTWIN_ALWAYS void axpy_rows(const C* a, const S* b, int64_t b_stride, int64_t n, C* out) {
+  typedef Vector<C> V;
+  constexpr int width = lanes<C>;
+  V factor[Deep];
+#pragma clang loop unroll(full)
+  for (int d = 0; d < Deep; ++d) factor[d] = spread<C>(a[d]);
+  int64_t j = 0;
+  for (; j + width <= n; j += width) {
+    V even = load<C>(out + j);
+    V odd = {};
+#pragma clang loop unroll(full)
+    for (int d = 0; d < Deep; ++d) {
+      const V value = load<C>(b + d * b_stride + j);
+      (d % 2 == 0 ? even : odd) = multiply_add(factor[d], value, d % 2 == 0 ? even : odd);
+    }
+    store<C>(out + j, even + odd);
+  }
+  for (; j < n; ++j) {
+    C sum = out[j];
+    for (int d = 0; d < Deep; ++d) sum += a[d] * widen(b[d * b_stride + j]);
+    out[j] = sum;
+  }
+}
+
+template <class C, class S>
+void axpy(const C* a, int64_t a_stride, int m, const S* b, int64_t b_stride, int64_t n, int64_t k, C* out, int64_t out_stride) {
+  constexpr int deep = 8;
+  int64_t at = 0;
+  for (; at + deep <= k; at += deep) {
+    for (int i = 0; i < m; ++i) {
+      axpy_rows<C, S, deep>(a + i * a_stride + at, b + at * b_stride, b_stride, n, out + i * out_stride);
+    }
+  }
+  for (; at < k; ++at) {
+    for (int i = 0; i < m; ++i) axpy_rows<C, S, 1>(a + i * a_stride + at, b + at * b_stride, b_stride, n, out + i * out_stride);
+  }
+}
+
+}  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

@@ -1,0 +1,293 @@
+// The order of work. A is packed once, by all threads, in blocks of k; then each tile of results (some hundred rows by a few panels of
+// columns) is one thread's: it packs its panels of B, block of k by block of k, multiplies them with A's while they are in the nearest
+// cache, keeps the sums beside them, and finishes when the last block of k is in. A tile's sums depend on nothing but the shape.
+#include "tiles.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "../core/tensor.h"
+#include "../threads/parallel.h"
+#include "barrier.h"
+#include "few_rows.h"
+
+namespace aotwin::runtime::products {
+namespace {
+
+constexpr int64_t k_most = 384;             // of a panel: one of B is 48 kB
+constexpr int64_t rows_of_tile = 280;       // A's block of a tile: 430 kB of the second cache
+constexpr int64_t panels_of_tile = 4;
+constexpr int64_t packed_most = 8 << 20;    // elements of A that are packed at a time
+constexpr int64_t slack = 16;               // elements that pack_lanes writes past a panel
+constexpr int64_t work_per_thread = 1 << 16;
+
+struct Plan {
+  Plan(const Product& of, const ProductKernels& with) : product(of), kernels(with) {}
+  const Product& product;
+  const ProductKernels& kernels;
+  int64_t size = 4;  // bytes of an element of the sums
+  int64_t k_blocks = 1;
+  int64_t k_block = 0;  // all but the last
+  int64_t row_tiles = 1;  // of one batch element
+  int64_t row_panels = 1;
+  int64_t column_panels = 1;
+  int64_t panels_per_tile = 1;
+  int64_t column_tiles = 1;
+  int64_t panel_stride = 0;  // bytes between A's panels
+  // Of this round
+  int64_t first_unit = 0;  // (batch, row tile)
+  int64_t units = 0;
+  char* packed = nullptr;
+};
+
+int64_t k_of(const Plan& plan, int64_t block) {
+  return std::min(plan.k_block, plan.product.k - block * plan.k_block);
+}
+
+// Rows and panels are spread evenly: [0, m) in row_tiles tiles, each tile in panels of nearly the same height.
+struct Rows {
+  int64_t first;
+  int64_t count;
+  int64_t first_panel;  // within the batch element
+  int64_t panels;
+};
+int64_t part(int64_t whole, int64_t parts, int64_t index) {
+  return whole / parts * index + std::min(index, whole % parts);
+}
+Rows rows_of(const Plan& plan, int64_t tile) {
+  const int64_t panel = part(plan.row_panels, plan.row_tiles, tile);
+  const int64_t next = part(plan.row_panels, plan.row_tiles, tile + 1);
+  const int64_t row = part(plan.product.m, plan.row_panels, panel);
+  return {row, part(plan.product.m, plan.row_panels, next) - row, panel, next - panel};
+}
+
+char* packed_panel(const Plan& plan, int64_t unit_panel, int64_t block) {
+  return plan.packed + (unit_panel * plan.k_blocks + block) * plan.panel_stride;
+}
+
+// One lane after another through the generic forms: `lane` is the stride between rows of A or columns of B.
+void pack_operand(const Plan& plan, const Operand& operand, int64_t batch, int64_t lane_stride, int64_t k_stride, int64_t first_lane, int count, int width,
+                  int64_t first_k, int64_t k, void* panel) {
+  const Dtype dtype = plan.product.dtype;
+  const auto size = static_cast<int64_t>(element_size(dtype));
+  const char* const from = static_cast<const char*>(operand.data) + (batch * operand.batch + first_lane * lane_stride + first_k * k_stride) * size;
+  if (k_stride == 1) {
+    const void* lane[32];
+    for (int i = 0; i < count; ++i) {
+      lane[i] = from + i * lane_stride * size;
+    }
+    plan.kernels.pack_lanes(dtype, panel, lane, count, width, k);
+  } else if (lane_stride == 1) {
+    plan.kernels.pack_columns(dtype, panel, from, k_stride, count, width, k);
+  } else {
+    plan.kernels.pack_any(dtype, panel, from, lane_stride, k_stride, count, width, k);
+  }
+}
+
+// Panel `index` of this round, every block of k.
+void pack_rows(const Plan& plan, int64_t index) {
+  const Product& product = plan.product;
+    // Units of a round are whole row tiles; panels are numbered through them.
+  const int64_t batch = plan.first_unit / plan.row_tiles;
+  const int64_t start = rows_of(plan, plan.first_unit % plan.row_tiles).first_panel;
+  const int64_t absolute = start + index;
+  const int64_t panel = absolute % plan.row_panels;
+  const int64_t at_batch = batch + absolute / plan.row_panels;
+  const int64_t row = part(product.m, plan.row_panels, panel);
+  const int count = static_cast<int>(part(product.m, plan.row_panels, panel + 1) - row);
+  for (int64_t block = 0; block < plan.k_blocks; ++block) {
+    void* const to = packed_panel(plan, index, block);
+    const int64_t k = k_of(plan, block);
+    if (product.pack_a != nullptr) {
+      product.pack_a(product, at_batch, row, count, count, block * plan.k_block, k, to);
+    } else {
+      pack_operand(plan, product.a, at_batch, product.a.row, product.a.column, row, count, count, block * plan.k_block, k, to);
+    }
+  }
+}
+
+// Where the next panel of B lies, for asking memory ahead: 4 lines at a time.
+struct Ahead {
+  const char* data;
+  int64_t part;
+  int64_t step;
+  int64_t call;  // from one multiply to the next
+};
+Ahead ahead_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
+  const Product& product = plan.product;
+  const auto size = static_cast<int64_t>(element_size(product.dtype));
+  if (product.pack_b != nullptr || column >= product.n || block >= plan.k_blocks) {
+    return {static_cast<const char*>(plan.packed), 0, 0, 0};
+  }
+  const char* const from = static_cast<const char*>(product.b.data) + (batch * product.b.batch + column * product.b.column + block * plan.k_block * product.b.row) * size;
+  if (product.b.row == 1) {
+    const int64_t lane = product.b.column * size;
+    return {from, lane, 64 * size / 4, 4 * lane};
+  }
+  if (product.b.column == 1) {
+    const int64_t row = product.b.row * size;
+    return {from, 4 * row, row, 64};  // four lines of 16 k are 16 rows only where each is one line; the rest comes by itself
+  }
+  return {static_cast<const char*>(plan.packed), 0, 0, 0};
+}
+
+void pack_columns(const Plan& plan, int64_t batch, int64_t column, int count, int width, int64_t block, void* panel) {
+  const Product& product = plan.product;
+  if (product.pack_b != nullptr) {
+    product.pack_b(product, batch, column, count, width, block * plan.k_block, k_of(plan, block), panel);
+  } else {
+    pack_operand(plan, product.b, batch, product.b.column, product.b.row, column, count, width, block * plan.k_block, k_of(plan, block), panel);
+  }
+}
+
+struct Tile {
+  int64_t batch;
+  int64_t unit_panel;  // of its first panel of A within the round
+  Rows rows;
+  int64_t first_column;
+  int64_t columns;
+};
+Tile tile_of(const Plan& plan, int64_t index) {
+  const int64_t unit = plan.first_unit + index / plan.column_tiles;
+  const int64_t column_tile = index % plan.column_tiles;
+  Tile tile;
+  tile.batch = unit / plan.row_tiles;
+  tile.rows = rows_of(plan, unit % plan.row_tiles);
+  const int64_t before = plan.first_unit / plan.row_tiles * plan.row_panels + rows_of(plan, plan.first_unit % plan.row_tiles).first_panel;
+  tile.unit_panel = tile.batch * plan.row_panels + tile.rows.first_panel - before;
+  const int64_t width = plan.kernels.width;
+  tile.first_column = part(plan.column_panels, plan.column_tiles, column_tile) * width;
+  tile.columns = std::min(plan.product.n, part(plan.column_panels, plan.column_tiles, column_tile + 1) * width) - tile.first_column;
+  return tile;
+}
+
+// `sums` holds, panel of columns by panel, row by row, what `multiply` adds up.
+void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel, char* sums) {
+  const Product& product = plan.product;
+  const int64_t width = plan.kernels.width;
+  for (int64_t block = 0; block < plan.k_blocks; ++block) {
+    const int64_t k = k_of(plan, block);
+    for (int64_t at = 0; at < tile.columns; at += width) {
+      const int64_t column = tile.first_column + at;
+      const int count = static_cast<int>(std::min(width, tile.columns - at));
+      const int full = count > width / 2 ? 1 : 0;
+      const int64_t now = full != 0 ? width : width / 2;
+      pack_columns(plan, tile.batch, column, count, static_cast<int>(now), block, panel);
+      Ahead ahead = at + width < tile.columns ? ahead_of(plan, tile.batch, column + width, block)
+                    : block + 1 < plan.k_blocks ? ahead_of(plan, tile.batch, tile.first_column, block + 1)
+                    : next != nullptr           ? ahead_of(plan, next->batch, next->first_column, 0)
+                                                : ahead_of(plan, 0, product.n, 0);
+      const Ahead none = ahead_of(plan, 0, product.n, 0);
+      char* to = sums + at * tile.rows.count * plan.size;
+      int64_t row = tile.rows.first;
+      for (int64_t i = 0; i < tile.rows.panels; ++i) {
+        const int64_t after = part(product.m, plan.row_panels, tile.rows.first_panel + i + 1);
+        const int64_t height = after - row;
+        plan.kernels.multiply[height][full](packed_panel(plan, tile.unit_panel + i, block), panel, k, to, block == 0, ahead.data, ahead.part, ahead.step);
+        to += height * now * plan.size;
+        row = after;
+        ahead.data += ahead.call;
+        if ((i + 1) * 4 >= width) {
+          ahead = none;
+        }
+      }
+    }
+  }
+  const Finish finish = finish_of(product, tile.batch);
+  for (int64_t at = 0; at < tile.columns; at += width) {
+    const int count = static_cast<int>(std::min(width, tile.columns - at));
+    const int64_t now = count > width / 2 ? width : width / 2;
+    const char* from = sums + at * tile.rows.count * plan.size;
+    for (int64_t row = 0; row < tile.rows.count; ++row) {
+      plan.kernels.finish(finish, from + row * now * plan.size, tile.rows.first + row, tile.first_column + at, count);
+    }
+  }
+}
+
+// Panels of a tile such that threads end at the same time; the widest of equals.
+int64_t best_panels(int64_t row_units, int64_t column_panels, int64_t threads) {
+  int64_t best = 1;
+  int64_t best_cost = INT64_MAX;
+  for (int64_t panels = std::min(panels_of_tile, column_panels); panels >= 1; --panels) {
+    const int64_t tiles = row_units * ((column_panels + panels - 1) / panels);
+    // In quarters of a panel: a tile of its own costs about that much more for A's passing through the cache again.
+    const int64_t cost = (tiles + threads - 1) / threads * (4 * panels + 1);
+    if (cost < best_cost) {
+      best = panels;
+      best_cost = cost;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+void run_tiles(const Product& product, const ProductKernels& kernels) {
+  Plan plan(product, kernels);
+  plan.size = product.dtype == Dtype::f64 ? 8 : 4;
+  const int64_t most = plan.size == 8 ? k_most / 2 : k_most;
+  plan.k_blocks = (product.k + most - 1) / most;
+  // Even blocks, in steps of a cache line.
+  plan.k_block = plan.k_blocks == 1 ? product.k : ((product.k + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
+  plan.k_blocks = (product.k + plan.k_block - 1) / plan.k_block;
+  plan.row_panels = (product.m + kernels.rows - 1) / kernels.rows;
+  plan.column_panels = (product.n + kernels.width - 1) / kernels.width;
+  const int64_t panels_of_rows = std::max<int64_t>(1, rows_of_tile / kernels.rows);
+  plan.row_tiles = (plan.row_panels + panels_of_rows - 1) / panels_of_rows;
+  const int64_t height = (product.m + plan.row_panels - 1) / plan.row_panels;
+  plan.panel_stride = (height * plan.k_block + slack) * plan.size;
+  plan.panel_stride = (plan.panel_stride + 63) / 64 * 64;
+
+  const int64_t all_units = product.batch * plan.row_tiles;
+  const double work = static_cast<double>(product.batch * product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
+  const int threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(thread_count(), static_cast<int64_t>(work / work_per_thread))));
+  // Fewer rows in a tile where there are not enough tiles for all threads.
+  while (plan.row_tiles < plan.row_panels && product.batch * plan.row_tiles * plan.column_panels < threads) {
+    ++plan.row_tiles;
+  }
+  const int64_t panels_of_unit = (plan.row_panels + plan.row_tiles - 1) / plan.row_tiles;
+  const int64_t unit_bytes = panels_of_unit * plan.k_blocks * plan.panel_stride;
+  const int64_t units_of_round = std::clamp<int64_t>(packed_most * plan.size / unit_bytes, 1, std::max<int64_t>(all_units, 1));
+  const int64_t rows_most = panels_of_unit * height;
+
+  const int64_t panel_bytes = (kernels.width * plan.k_block + slack) * plan.size;
+  const int64_t sums_bytes = panels_of_tile * kernels.width * rows_most * plan.size;
+  const int64_t own_bytes = (panel_bytes + sums_bytes + 127) / 64 * 64;
+  Scratch packed(static_cast<size_t>(units_of_round * unit_bytes));
+  Scratch own(static_cast<size_t>(own_bytes * threads));
+  plan.packed = packed.as<char>();
+
+  for (int64_t first = 0; first < product.batch * plan.row_tiles; first += units_of_round) {
+    plan.first_unit = first;
+    plan.units = std::min(units_of_round, product.batch * plan.row_tiles - first);
+    const int64_t last = first + plan.units;
+    const auto panels_before = [&](int64_t unit) {
+      return unit / plan.row_tiles * plan.row_panels + part(plan.row_panels, plan.row_tiles, unit % plan.row_tiles);
+    };
+    const int64_t panels = panels_before(last) - panels_before(first);
+    plan.panels_per_tile = best_panels(plan.units, plan.column_panels, threads);
+    plan.column_tiles = (plan.column_panels + plan.panels_per_tile - 1) / plan.panels_per_tile;
+    const int64_t tiles = plan.units * plan.column_tiles;
+    std::atomic<int64_t> next_panel{0};
+    std::atomic<int64_t> next_tile{0};
+    Barrier barrier;
+    parallel(threads, [&](int index, int count) {
+      char* const panel = own.as<char>() + index * own_bytes;
+      char* const sums = panel + (panel_bytes + 63) / 64 * 64;
+      for (int64_t i = next_panel.fetch_add(1); i < panels; i = next_panel.fetch_add(1)) {
+        pack_rows(plan, i);
+      }
+      barrier.wait(count);
+      int64_t now = next_tile.fetch_add(1);
+      while (now < tiles) {
+        const int64_t after = next_tile.fetch_add(1);
+        const Tile tile = tile_of(plan, now);
+        const Tile following = after < tiles ? tile_of(plan, after) : tile;
+        run_tile(plan, tile, after < tiles ? &following : nullptr, panel, sums);
+        now = after;
+      }
+    });
+  }
+}
+
+}  // namespace aotwin::runtime::products
