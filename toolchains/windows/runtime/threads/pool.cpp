@@ -7,6 +7,7 @@
 
 #include "../core/error.h"
 #include "../core/platform.h"
+#include "abandon.h"
 #include "control.h"
 #include "region.h"
 #include "spin.h"
@@ -70,6 +71,7 @@ void take_part(Region& region, int index) noexcept {
   state.index = index;
   state.threads = region.threads;
   state.depth = before.depth + 1;
+  state.active = before.active || region.threads > 1;
   state.limit = before.limit;
   try {
     region.function(region.context, index, region.threads);
@@ -159,7 +161,7 @@ void run(int wanted, bool exactly, RegionFunction function, void* context) {
   Region region(function, context);
   int taken[most_threads];
   int helpers = 0;
-  if (wanted > 1 && state.region == nullptr) {
+  if (wanted > 1 && !state.active) {
     const int started = start_workers(wanted - 1);
     // Always from the first on, and where exactly that many are wanted each is waited for in this order: so no two callers wait
     // for each other.
@@ -191,6 +193,9 @@ void run(int wanted, bool exactly, RegionFunction function, void* context) {
     if (region.exception) {
       std::rethrow_exception(region.exception);
     }
+    // On to the region around this one, if there is one: only its caller can tell.
+    abandon_region(region.message);
+    require(state.region == nullptr, region.message);
     keep_failure(region.message);
   }
 }
@@ -202,9 +207,10 @@ ThreadState& thread_state() {
 }
 
 int thread_count() {
-  if (state.region != nullptr) {
-    return 1;
-  }
+  return state.active ? 1 : outermost_thread_count();
+}
+
+int outermost_thread_count() {
   if (state.limit > 0) {
     return state.limit;
   }

@@ -50,6 +50,7 @@ struct ThreadState {
   int index = 0;
   int threads = 1;
   int depth = 0;       // of regions around, those of one thread too
+  bool active = false; // one of them has several threads: no further ones are started
   int requested = 0;   // num_threads clause for the next region; 0: none
   int limit = 0;       // of this thread's own regions; 0: the process's
   void** jump = nullptr;  // where to leave generated code, see openmp_regions.cpp
@@ -64,6 +65,9 @@ struct ThreadState {
 };
 
 ThreadState& thread_state();
+
+// thread_count() as it would be outside of any region.
+int outermost_thread_count();
 
 // Waits for all threads of the region that the calling thread is in.
 void barrier();
