@@ -29,16 +29,18 @@ def main(output: Path, names: list[str]) -> None:
         for dtype in NETWORKS[name].dtypes:
             key, start = f"{name}-{dtype}", time.monotonic()
             try:
-                wrapper, _ = generate(
-                    exported(name, dtype), name="model", simdlen=256, inductor={}
-                )
+                wrapper, _ = generate(exported(name, dtype), name="model", simdlen=256, inductor={})
                 calls = collections.Counter(CALL.findall(wrapper.source))
                 networks[key] = dict(sorted(calls.items()))
                 if wrapper.extern_nodes and b'"nodes": []' not in wrapper.extern_nodes:
-                    problems[key] = "calls the proxy executor: " + wrapper.extern_nodes.decode()[:400]
+                    problems[key] = (
+                        "calls the proxy executor: " + wrapper.extern_nodes.decode()[:400]
+                    )
             except Exception:
                 problems[key] = traceback.format_exc()[-2000:]
-            print(f"{key} {time.monotonic() - start:.1f} s", problems.get(key, "")[-300:], flush=True)
+            print(
+                f"{key} {time.monotonic() - start:.1f} s", problems.get(key, "")[-300:], flush=True
+            )
             totals = collections.Counter[str]()
             used = collections.defaultdict(list)
             for network, calls_of in networks.items():

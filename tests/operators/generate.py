@@ -23,7 +23,7 @@ import hand_written
 import torch
 from own_samples import own_calls
 from recording import Call, Candidates, Recorder
-from replay import Data, Skip, as_case, short
+from replay import Data, SkipError, as_case, short
 from shims import Shim, shims
 from sources import DIRECT, OPINFOS, PRODUCTS, UNTESTED
 from torch.utils._pytree import tree_flatten
@@ -117,7 +117,7 @@ def _record_samples(
         try:
             with recorder:
                 _run(op, sample, grad)
-        except Exception:  # noqa: S112: a sample that eager refuses is no case
+        except Exception:  # a sample that eager refuses is no case
             continue
 
 
@@ -134,7 +134,9 @@ def _run(op: Any, sample: Any, grad: bool) -> None:
     if not grad:
         return
     differentiable = [
-        one for one in tree_flatten(result)[0] if isinstance(one, torch.Tensor) and one.requires_grad
+        one
+        for one in tree_flatten(result)[0]
+        if isinstance(one, torch.Tensor) and one.requires_grad
     ]
     if differentiable:
         torch.autograd.backward(differentiable, [torch.randn_like(one) for one in differentiable])
@@ -161,7 +163,7 @@ def _record_errors(op: Any, entry: str, recorder: Recorder, reached: Sequence[Sh
             try:
                 with recorder:
                     op(sample.input, *sample.args, **sample.kwargs)
-            except Exception:  # noqa: S112: it is what is waited for
+            except Exception:  # it is what is waited for
                 continue
     except Exception as problem:
         print(f"error inputs of {entry}: {problem}", file=sys.stderr)
@@ -202,7 +204,7 @@ def main(output: Path, names: Sequence[str]) -> int:
         for call in chosen(calls, dtype, short(name) in PRODUCTS):
             try:
                 cases.append(as_case(call, data))
-            except Skip as reason:
+            except SkipError as reason:
                 skipped[f"{short(name)} {dtype}: {reason}"] += 1
     made = hand_written.cases(data, DTYPES)
     cases += [case for case in made if not names or case["shim"] in names]

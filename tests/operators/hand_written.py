@@ -98,7 +98,7 @@ def _copies(dtype: torch.dtype) -> Iterator[Case]:
             after = _copied(target, one)
             yield "copy_", [target, one], [0, 1, 0], [after], [0]
     large, larger = _like(dtype, 70, 90), torch.zeros(90, 70, dtype=dtype)
-    yield "copy_", [larger, large.t()], [0, 1, 0], [large.t()], [0]
+    yield "copy_", [larger, large.t()], [0, 1, 0], [large.t().contiguous()], [0]
     empty = torch.zeros(0, 3, dtype=dtype)
     yield "copy_", [empty, empty], [0, 1, 0], [empty], [0]
     images = _like(dtype, 2, 5, 4, 3)
@@ -177,7 +177,7 @@ def _products(dtype: torch.dtype) -> Iterator[Case]:
     c, d = _like(dtype, 3, 6), _like(dtype, 6, 5)
     out, bias = torch.zeros(3, 5, dtype=dtype), _like(dtype, 5)
     if not dtype.is_complex:
-        yield "_mm_plus_mm_out", [out, a, b, c, d], [0, 1, 2, 3, 4], [a @ b + c @ d], [0]
+        yield "_mm_plus_mm_out", [out, a, b, c, d], [0, 1, 2, 3, 4], [torch.addmm(a @ b, c, d)], [0]
     yield "mm_out", [out, a, b], [0, 1, 2], [a @ b], [0]
     yield "bmm_out", [out[None], a[None], b[None]], [0, 1, 2], [(a @ b)[None]], [0]
     wanted = torch.addmm(bias, a, b, beta=0.5, alpha=2.0)

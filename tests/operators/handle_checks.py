@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from library import Handle, Library, Mismatch
+from library import Handle, Library, MismatchError
 from running import Run
 
 Check = tuple[str, str, Callable[[], str]]
@@ -107,13 +107,9 @@ def _bare(library: Library, name: str, kinds: list[str], handle: int | None) -> 
             values.append(ctypes.addressof(box))
         elif kind == "T":
             values.append(handle)
-        elif kind.startswith("T["):
+        elif kind.startswith("T[") or kind == "T?[]":
             values.append([handle])
-        elif kind == "T?[]":
-            values.append([handle])
-        elif kind.endswith("[]"):
-            values.append([1, 1])
-        elif kind == "i*":
+        elif kind.endswith("[]") or kind == "i*":
             values.append([1, 1])
         else:
             values.append(plain.get(kind))
@@ -180,6 +176,6 @@ def _plain(library: Library, name: str, signature: str, handle: int | None) -> s
 
 def _must_fail(library: Library, code: int, where: str) -> None:
     if code == 0:
-        raise Mismatch(f"is no error {where}".strip())
+        raise MismatchError(f"is no error {where}".strip())
     if not library.message():
-        raise Mismatch(f"an error without a message {where}".strip())
+        raise MismatchError(f"an error without a message {where}".strip())

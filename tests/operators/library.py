@@ -29,7 +29,7 @@ _C_TYPES: dict[str, tuple[Any, ...]] = {
 }
 
 
-class Mismatch(Exception):
+class MismatchError(Exception):
     """A result that is not what was expected."""
 
 
@@ -80,14 +80,14 @@ class Library:
         function.argtypes, function.restype = (Handle, _POINTER), ctypes.c_int32
         result = kind()
         if function(handle, ctypes.byref(result)) != 0:
-            raise Mismatch(f"aoti_torch_{name} fails: {self.message()}")
+            raise MismatchError(f"aoti_torch_{name} fails: {self.message()}")
         return result.value
 
     def delete(self, handle: int) -> None:
         function = self.loaded.aoti_torch_delete_tensor_object
         function.argtypes, function.restype = (Handle,), ctypes.c_int32
         if function(handle) != 0:
-            raise Mismatch(f"a result cannot be deleted: {self.message()}")
+            raise MismatchError(f"a result cannot be deleted: {self.message()}")
 
     def from_blob(self, address: int, descriptor: list[Any]) -> int:
         dtype, sizes, strides, offset, _, _ = descriptor
@@ -96,15 +96,19 @@ class Library:
         out = Handle()
         values = [address, ndim, dims(*sizes), dims(*strides), offset, dtype, 0, 0]
         function = self.loaded.aoti_torch_create_tensor_from_blob_v2
-        function.argtypes = (_POINTER, I64, _POINTER, _POINTER, I64) + (ctypes.c_int32,) * 3 + (
-            _POINTER,
-            ctypes.c_int32,
-            _POINTER,
-            I64,
+        function.argtypes = (
+            (_POINTER, I64, _POINTER, _POINTER, I64)
+            + (ctypes.c_int32,) * 3
+            + (
+                _POINTER,
+                ctypes.c_int32,
+                _POINTER,
+                I64,
+            )
         )
         function.restype = ctypes.c_int32
         if function(*values, ctypes.byref(out), 0, None, 0) != 0:
-            raise Mismatch(f"aoti_torch_create_tensor_from_blob_v2 fails: {self.message()}")
+            raise MismatchError(f"aoti_torch_create_tensor_from_blob_v2 fails: {self.message()}")
         assert out.value
         return out.value
 
@@ -116,10 +120,10 @@ class Library:
         dtype = self.get("get_dtype", handle, ctypes.c_int32)
         address = self.get("get_data_ptr", handle, ctypes.c_void_p) or 0
         if dtype not in case_file.DTYPES:
-            raise Mismatch(f"the result's dtype is {dtype}")
+            raise MismatchError(f"the result's dtype is {dtype}")
         last = 0 if 0 in sizes else 1 + sum((n - 1) * s for n, s in zip(sizes, strides))  # noqa: B905
         if last and not address:
-            raise Mismatch("the result has no memory")
+            raise MismatchError("the result has no memory")
         width = case_file.DTYPES[dtype][1]
         raw = np.frombuffer(ctypes.string_at(address, last * width), np.uint8)
         return Value(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from recording import Call, Unsuitable, bound, captured
+from recording import Call, UnsuitableError, bound, captured
 from replay import short
 from shims import Shim
 
@@ -60,7 +60,7 @@ def _calls(shim: Shim, function: Any, samples: Any, dtype: str, *, error: bool) 
         schema = function._schema
         try:
             values = bound(schema, (), arguments)
-        except Unsuitable:
+        except UnsuitableError:
             raise TypeError(f"{shim.name}: {list(arguments)} do not fit {schema}") from None
         values = {name: captured(value, limit=None) for name, value in values.items()}
         yield Call(shim, dtype, f"own {number}", values, error=error)
@@ -75,7 +75,15 @@ def _some(*shape: int, dtype: torch.dtype, low: int = -9, high: int = 9) -> torc
 
 
 _ALL = (*_FLOATS, *_INTS, torch.bool, torch.complex64)
-_SHAPES = ((1, 1, 1), (1, 65, 257), (3, 129, 40), (7, 33, 65), (64, 48, 96), (65, 130, 17), (128, 9, 3))
+_SHAPES = (
+    (1, 1, 1),
+    (1, 65, 257),
+    (3, 129, 40),
+    (7, 33, 65),
+    (64, 48, 96),
+    (65, 130, 17),
+    (128, 9, 3),
+)
 
 
 @_for("mm_out", dtypes=(*_FLOATS, torch.complex64, torch.int64, torch.int32))
@@ -184,7 +192,12 @@ def _grouped(dtype: torch.dtype) -> Iterator[Arguments]:
 @_for("convolution")
 def _convolution(dtype: torch.dtype) -> Iterator[Arguments]:
     def one(
-        x: torch.Tensor, w: torch.Tensor, *, bias: bool = True, transposed: bool = False, **rest: Any
+        x: torch.Tensor,
+        w: torch.Tensor,
+        *,
+        bias: bool = True,
+        transposed: bool = False,
+        **rest: Any,
     ) -> Arguments:
         dims = x.dim() - 2
         groups = rest.get("groups", 1)
@@ -710,3 +723,48 @@ def _pad(dtype: torch.dtype) -> Iterator[Arguments]:
     if dtype.is_floating_point:
         for mode in ("reflect", "replicate", "circular"):
             yield {"self": x, "pad": [2, 1], "mode": mode}
+
+
+@_for("fill__Scalar", dtypes=_ALL)
+def _fill(dtype: torch.dtype) -> Iterator[Arguments]:
+    for x in (_some(5, 7, dtype=dtype), _some(5, 7, dtype=dtype).t(), _some(dtype=dtype)):
+        yield {"self": x, "value": 3.0}
+    yield {"self": _some(5, 7, dtype=dtype)[:, 1::2], "value": 0.0}
+    if dtype.is_floating_point:
+        yield {"self": _some(4, dtype=dtype), "value": float("-inf")}
+
+
+@_for("pow_Scalar", dtypes=(*_FLOATS, torch.int64, torch.int32))
+def _pow_scalar(dtype: torch.dtype) -> Iterator[Arguments]:
+    for base in (2.0, 0.5, 1.0, 0.0):
+        yield {"self": base, "exponent": _some(5, 7, dtype=dtype, low=0, high=5)}
+
+
+@_for("randint_like", dtypes=_RANDINTS)
+def _randint_like(dtype: torch.dtype) -> Iterator[Arguments]:
+    yield {"self": torch.zeros(50, 3, dtype=dtype), "high": 10}
+
+
+@_for("randint_like_low_dtype", dtypes=_RANDINTS)
+def _randint_like_low(dtype: torch.dtype) -> Iterator[Arguments]:
+    yield {"self": torch.zeros(50, 3, dtype=dtype), "low": 4, "high": 10}
+
+
+@_for("_embedding_bag_dense_backward", dtypes=_FLOATS[:2])
+def _bags_backward(dtype: torch.dtype) -> Iterator[Arguments]:
+    weight, indices = _some(12, 5, dtype=dtype), torch.tensor([0, 3, 3, 11, 7, 1])
+    for mode in (0, 1, 2):
+        _, bags, sizes, largest = torch.ops.aten._embedding_bag(
+            weight, indices, torch.tensor([0, 2, 2]), False, mode
+        )
+        yield {
+            "grad": _some(3, 5, dtype=dtype),
+            "indices": indices,
+            "offset2bag": bags,
+            "bag_size": sizes,
+            "maximum_indices": largest,
+            "num_weights": 12,
+            "scale_grad_by_freq": False,
+            "mode": mode,
+            "per_sample_weights": None,
+        }

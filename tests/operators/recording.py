@@ -87,7 +87,7 @@ def _key(value: Any) -> Any:
     return tuple(map(_key, value)) if isinstance(value, list) else value
 
 
-class Unsuitable(Exception):
+class UnsuitableError(Exception):
     """A value that cannot pass through the C interface, or is too large to be kept."""
 
 
@@ -95,22 +95,22 @@ def captured(value: Any, limit: int | None = _MOST_BYTES) -> Any:
     """Copy the tensors in an argument.
 
     Raises:
-        Unsuitable: it cannot be expressed, or is larger than the limit in bytes.
+        UnsuitableError: it cannot be expressed, or is larger than the limit in bytes.
     """
     if isinstance(value, torch.Tensor):
         if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
-            raise Unsuitable
+            raise UnsuitableError
         value = value.detach().resolve_conj().resolve_neg()
         copy = Captured.of(value)
         if limit is not None and len(copy.data) > limit:
-            raise Unsuitable
+            raise UnsuitableError
         return copy
     if isinstance(value, (list, tuple)):
         return [captured(one, limit) for one in value]
     if isinstance(value, (complex, torch.Generator)):
-        raise Unsuitable
+        raise UnsuitableError
     if isinstance(value, (torch.SymInt, torch.SymFloat)):
-        raise Unsuitable
+        raise UnsuitableError
     return value
 
 
@@ -118,7 +118,7 @@ def bound(schema: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[s
     """The arguments of a call by name, with defaults.
 
     Raises:
-        Unsuitable: they do not fit the schema.
+        UnsuitableError: they do not fit the schema.
     """
     values, given = {}, dict(kwargs)
     for place, argument in enumerate(schema.arguments):
@@ -131,9 +131,9 @@ def bound(schema: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[s
         elif str(argument.type).startswith("Optional"):
             values[argument.name] = None
         elif not argument.is_out:
-            raise Unsuitable(argument.name)
+            raise UnsuitableError(argument.name)
     if given or len(args) > len(schema.arguments):
-        raise Unsuitable
+        raise UnsuitableError
     return values
 
 
@@ -174,7 +174,9 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         calls = [
-            call for shim in self.by_operator.get(func, ()) for call in self._call(shim, args, kwargs)
+            call
+            for shim in self.by_operator.get(func, ())
+            for call in self._call(shim, args, kwargs)
         ]
         try:
             result = func(*args, **kwargs)
@@ -194,7 +196,7 @@ class Recorder(TorchDispatchMode):
         try:
             values = bound((shim.functional or shim.overload)._schema, args, kwargs)
             values = {name: captured(value) for name, value in values.items()}
-        except Unsuitable:
+        except UnsuitableError:
             return []
         return [
             Call(shim, self.dtype, self.source, values, self.tolerance, error=self.expects_error)

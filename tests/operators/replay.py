@@ -11,7 +11,7 @@ import torch
 from case_file import DTYPES, TOLERANCES
 from recording import Call, Captured, mapped
 from shims import Parameter
-from sources import PRODUCTS, TIES
+from sources import PRODUCTS, TIES, UNSPECIFIED
 
 #: torch's dtype -> torch's number
 NUMBERS = {getattr(torch, name): number for number, (name, _, _) in DTYPES.items()}
@@ -45,7 +45,7 @@ RANDOM: Mapping[str, Callable[[Mapping[str, Any]], tuple[float, float]]] = {
 _UNFILLED = frozenset({"new_empty", "resize_", "resize_as_"})
 
 
-class Skip(Exception):
+class SkipError(Exception):
     """The call cannot be made a case; the reason is the text."""
 
 
@@ -58,7 +58,7 @@ class Data:
 
     def descriptor(self, captured: Captured) -> list[Any]:
         if captured.dtype not in NUMBERS:
-            raise Skip(f"dtype {captured.dtype}")
+            raise SkipError(f"dtype {captured.dtype}")
         digest = hashlib.sha256(captured.data).digest()
         place = self._places.get(digest)
         if place is None:
@@ -84,7 +84,7 @@ def as_case(call: Call, data: Data) -> dict[str, Any]:
     """Run a call in eager torch and write it down.
 
     Raises:
-        Skip: it cannot be one.
+        SkipError: it cannot be one.
     """
     optional = False
     values = _through_c(call)
@@ -99,7 +99,7 @@ def as_case(call: Call, data: Data) -> dict[str, Any]:
         try:
             outcome = _run(call, dict(call.arguments))
         except Exception as error:
-            raise Skip(f"torch raises: {str(error)[:100]}") from refused
+            raise SkipError(f"torch raises: {str(error)[:100]}") from refused
     case = _inputs(call, values | outcome.outputs, data)
     name = short(call.shim.name)
     if name in _UNFILLED:
@@ -108,11 +108,17 @@ def as_case(call: Call, data: Data) -> dict[str, Any]:
         case["check"] = ["random", *map(float, RANDOM[name](call.arguments))]
     elif name == "native_dropout" and call.arguments["train"] is not False:
         case["check"] = ["dropout", call.arguments["p"]]
-    elif name in TIES:
+    elif name == "randperm":
+        case["check"] = "shuffled"
+    elif name == "sort_stable" and call.arguments["stable"] is True:
+        pass
+    elif name in TIES and len(outcome.returns) == 2:
         case["check"] = [TIES[name], _dimension(call)]
     case["returns"] = [
         data.descriptor(one) if isinstance(one, Captured) else one for one in outcome.returns
     ]
+    for place in UNSPECIFIED.get(name, ()):
+        case["returns"][place] = None
     if outcome.writes:
         case["writes"] = [
             [place, data.descriptor(after)] for place, after in _placed(case, call, outcome)
@@ -148,7 +154,7 @@ def _through_c(call: Call) -> dict[str, Any]:
         value = values.get(parameter.name)
         if parameter.kind in ("d", "d?") and value is not None:
             if isinstance(value, Captured):
-                raise Skip("a tensor for a number")
+                raise SkipError("a tensor for a number")
             values[parameter.name] = float(value)
     return values
 
@@ -163,7 +169,7 @@ def _raises(call: Call, values: dict[str, Any]) -> None:
             # some result, of a size that may be right
             values["out"] = values.get("self") or Captured.of(torch.zeros(1))
         return
-    raise Skip("torch does not raise")
+    raise SkipError("torch does not raise")
 
 
 def _passed(function: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,7 +201,7 @@ def _run(call: Call, values: Mapping[str, Any]) -> _Outcome:
             returns.append(one if one is None else int(one))
             continue
         if one.layout != torch.strided or one.dtype not in NUMBERS:
-            raise Skip("the result is no plain tensor")
+            raise SkipError("the result is no plain tensor")
         owners = [name for name, span in spans.items() if span and _span(one) == span]
         if owners:
             aliases.append((place, owners[0]))
@@ -258,7 +264,7 @@ def _inputs(call: Call, values: Mapping[str, Any], data: Data) -> dict[str, Any]
 def _encoded(parameter: Parameter, value: Any, numbered: Callable[[Any], int | None]) -> Any:
     kind = parameter.kind
     if kind == "T" and value is None:
-        raise Skip("an undefined tensor")
+        raise SkipError("an undefined tensor")
     if kind in ("T", "T?"):
         return numbered(value)
     if kind in ("T[]", "T?[]"):
@@ -266,7 +272,7 @@ def _encoded(parameter: Parameter, value: Any, numbered: Callable[[Any], int | N
     if value is None:
         return None
     if isinstance(value, Captured):
-        raise Skip("a tensor for another kind of argument")
+        raise SkipError("a tensor for another kind of argument")
     if kind in ("e", "e?"):
         return _number(value)
     if kind in ("D", "D?"):
@@ -285,11 +291,11 @@ def _encoded(parameter: Parameter, value: Any, numbered: Callable[[Any], int | N
 def _number(value: Any) -> int:
     if isinstance(value, torch.dtype):
         if value not in NUMBERS:
-            raise Skip(f"dtype {value}")
+            raise SkipError(f"dtype {value}")
         return NUMBERS[value]
     if isinstance(value, torch.layout):
         if value != torch.strided:
-            raise Skip("a layout that is not strided")
+            raise SkipError("a layout that is not strided")
         return 0
     if isinstance(value, torch.memory_format):
         return [

@@ -21,12 +21,13 @@ from typing import Any
 
 import case_file
 from handle_checks import handle_checks
-from library import Library, Mismatch
+from library import Library, MismatchError
 from running import Run
 from tensor_checks import tensor_checks
 
 #: seconds without progress after which the process ends itself
 _PATIENCE = 120
+
 
 class Report:
     """The lines of the report, and which case is under way."""
@@ -65,7 +66,7 @@ def jobs(
                 running.close()
 
         yield case["shim"], case["dtype"], one
-    for name, what, check in tensor_checks(library):
+    for name, what, check in tensor_checks(library, torchs):
         yield name, what, lambda _, check=check: check()
     if not torchs:
         for name, what, check in handle_checks(library, document["shims"], document["cases"], data):
@@ -85,7 +86,7 @@ def main(arguments: list[str]) -> int:
     document, data = case_file.read(Path(cases))
     library = Library(path)
     report = Report(Path(report_path))
-    stacks = open(f"{report_path}.stack", "a")  # noqa: SIM115, PTH123: open as long as the process
+    stacks = Path(f"{report_path}.stack").open("a")  # noqa: SIM115
     faulthandler.enable(stacks)
     for number, (name, what, check) in enumerate(jobs(library, document, data, torchs)):
         if number < first or (only and not any(part in name for part in only)):
@@ -99,7 +100,7 @@ def main(arguments: list[str]) -> int:
         try:
             remark = check(number)
             status = "passed"
-        except Mismatch as mismatch:
+        except MismatchError as mismatch:
             remark, status = str(mismatch), "failed"
         except Exception as error:
             remark, status = f"{type(error).__name__}: {error}", "failed"

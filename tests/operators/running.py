@@ -7,7 +7,7 @@ from typing import Any
 
 import case_file
 import numpy as np
-from library import I64, Handle, Library, Mismatch, Value
+from library import I64, Handle, Library, MismatchError, Value
 
 
 class Memory:
@@ -51,7 +51,7 @@ class Run:
         """Call and compare; what is to be remarked, "" where all is well.
 
         Raises:
-            Mismatch: it is not what was expected.
+            MismatchError: it is not what was expected.
         """
         check = self.case.get("check", "close")
         code, boxes = self.called(kinds)
@@ -60,9 +60,10 @@ class Run:
         if code != 0:
             if self.case.get("optional"):
                 return "refused, as torch's C function does"
-            raise Mismatch(f"returns {code}: {self.library.message()[:300]}")
+            raise MismatchError(f"returns {code}: {self.library.message()[:300]}")
         results = {place: box.value for place, box in boxes.items()}
-        return self._results(check, results)
+        returned = [kind for kind in kinds if kind in ("R", "Ri")]
+        return self._results(check, results, returned)
 
     def called(self, kinds: list[str]) -> tuple[int, dict[int, Any]]:
         """Call the function: its code, and the places of its results."""
@@ -88,12 +89,12 @@ class Run:
             for box in boxes.values():
                 if isinstance(box, Handle) and box.value:
                     self.library.delete(box.value)
-            raise Mismatch("accepts what torch refuses")
+            raise MismatchError("accepts what torch refuses")
         if not self.library.message():
-            raise Mismatch("an error without a message")
+            raise MismatchError("an error without a message")
         return ""
 
-    def _results(self, check: Any, results: dict[int, int]) -> str:
+    def _results(self, check: Any, results: dict[int, int], kinds_of: list[str]) -> str:
         remarks = []
         found: list[Value | None] = []
         handles = []
@@ -101,11 +102,13 @@ class Run:
             got = results[place]
             if expected is None or isinstance(expected, int):
                 if expected is not None and got != expected:
-                    raise Mismatch(f"result {place} is {got}, expected {expected}")
+                    raise MismatchError(f"result {place} is {got}, expected {expected}")
                 found.append(None)
+                if expected is None and got and kinds_of[place] == "R":
+                    handles.append(got)
                 continue
             if not got:
-                raise Mismatch(f"result {place} is no tensor")
+                raise MismatchError(f"result {place} is no tensor")
             handles.append(got)
             found.append(self.library.value(got))
         try:
@@ -129,7 +132,7 @@ class Run:
         return "; ".join(remark for remark in remarks if remark)
 
     def _aliases(self, found: list[Value | None]) -> None:
-        expected = {place: number for place, number in self.case.get("aliases", [])}
+        expected = dict(self.case.get("aliases", []))
         for place, value in enumerate(found):
             if value is None or value.elements.size == 0:
                 continue
@@ -142,7 +145,7 @@ class Run:
                 None,
             )
             if owner != expected.get(place):
-                raise Mismatch(
+                raise MismatchError(
                     f"result {place} shows memory of argument {owner},"
                     f" expected {expected.get(place)}"
                 )
@@ -151,19 +154,27 @@ class Run:
         for number, memory in enumerate(self.memories):
             descriptor = self.case["tensors"][number]
             if number not in written and memory.content() != self._bytes(descriptor):
-                raise Mismatch(f"argument {number} was written")
+                raise MismatchError(f"argument {number} was written")
 
-    def _compared(self, what: str, got: Value, descriptor: list[Any], check: Any, place: int) -> str:
+    def _compared(
+        self, what: str, got: Value, descriptor: list[Any], check: Any, place: int
+    ) -> str:
         dtype, sizes, strides = descriptor[:3]
         if got.dtype != dtype:
             names = [case_file.DTYPES[one][0] for one in (got.dtype, dtype)]
-            raise Mismatch(f"{what} is {names[0]}, expected {names[1]}")
+            raise MismatchError(f"{what} is {names[0]}, expected {names[1]}")
         if got.sizes != sizes:
-            raise Mismatch(f"{what} has sizes {got.sizes}, expected {sizes}")
+            raise MismatchError(f"{what} has sizes {got.sizes}, expected {sizes}")
         if _layout(got.sizes, got.strides) != _layout(sizes, strides):
-            raise Mismatch(f"{what} has strides {got.strides}, expected {strides}, sizes {sizes}")
+            raise MismatchError(
+                f"{what} has strides {got.strides}, expected {strides}, sizes {sizes}"
+            )
         if check == "unfilled":
             return ""
+        if check == "shuffled":
+            if np.array_equal(np.sort(got.elements), np.arange(sizes[0])):
+                return ""
+            raise MismatchError(f"{what} is no permutation")
         if isinstance(check, list) and check[0] == "random":
             return _in_range(what, got.elements, check[1], check[2])
         if isinstance(check, list) and check[0] == "dropout":
@@ -177,14 +188,14 @@ class Run:
         if name not in case_file.TOLERANCES:
             if np.array_equal(got, expected):
                 return ""
-            raise Mismatch(f"{what}: {_difference(got, expected, got != expected)}")
+            raise MismatchError(f"{what}: {_difference(got, expected, got != expected)}")
         relative, absolute = case_file.TOLERANCES[name]
         wider = self.case.get("tolerance")
         if wider:
             relative, absolute = max(relative, wider[0]), max(absolute, wider[1])
         wide = np.complex128 if got.dtype.kind == "c" else np.float64
-        ours, theirs = got.astype(wide), expected.astype(wide)
         with np.errstate(all="ignore"):
+            ours, theirs = got.astype(wide), expected.astype(wide)
             near = np.abs(ours - theirs) <= absolute + relative * np.abs(theirs)
             wrong = ~(near | (ours == theirs) | (np.isnan(ours) & np.isnan(theirs)))
             remark = self._ratio(ours, place)
@@ -196,7 +207,7 @@ class Run:
                 return remark or f"{what} as near to float64 as torch's"
             if remark and float(remark.split("=")[1]) <= 1.5:
                 return remark
-        raise Mismatch(f"{what}: {_difference(got, expected, wrong)} {remark}".strip())
+        raise MismatchError(f"{what}: {_difference(got, expected, wrong)} {remark}".strip())
 
     def _ratio(self, ours: Any, place: int) -> str:
         """The error of a product against float64, as a multiple of that of torch's."""
@@ -204,14 +215,16 @@ class Run:
         if place >= len(exact) or exact[place] is None:
             return ""
         true = self.expected(exact[place])
-        theirs = self.expected((self.case.get("returns") or [])[place]) if self.case.get(
-            "returns"
-        ) else self.expected(self.case["writes"][place][1])
+        theirs = (
+            self.expected((self.case.get("returns") or [])[place])
+            if self.case.get("returns")
+            else self.expected(self.case["writes"][place][1])
+        )
         finite = np.isfinite(true) & np.isfinite(ours) & np.isfinite(theirs.astype(np.float64))
         if not finite.any():
             return ""
         # what one rounding of the largest element costs anyway
-        scale = float(np.abs(true[finite]).max()) * 2.0 ** -24 + 1e-30
+        scale = float(np.abs(true[finite]).max()) * 2.0**-24 + 1e-30
         error_ours = float(np.sqrt(np.mean((ours - true)[finite] ** 2)))
         error_theirs = float(np.sqrt(np.mean((theirs.astype(np.float64) - true)[finite] ** 2)))
         return f"ratio={max(error_ours, scale / 4) / max(error_theirs, scale / 4):.3f}"
@@ -231,17 +244,17 @@ class Run:
         if shape_indices.size == 0:
             return
         if shape_indices.min() < 0 or shape_indices.max() >= source.shape[dim]:
-            raise Mismatch("result 1: an index is out of range")
+            raise MismatchError("result 1: an index is out of range")
         pointed = np.take_along_axis(source, shape_indices, dim)
         if not np.array_equal(pointed, shape_values, equal_nan=pointed.dtype.kind == "f"):
-            raise Mismatch("result 1: an index points at another value")
+            raise MismatchError("result 1: an index points at another value")
         if check[0] == "permutation":
             counted = np.sort(shape_indices, dim)
             straight = np.arange(source.shape[dim])
             shape = [1] * source.ndim
             shape[dim] = -1
             if not (counted == straight.reshape(shape)).all():
-                raise Mismatch("result 1: the indices are no permutation")
+                raise MismatchError("result 1: the indices are no permutation")
 
     def _dropout(self, probability: float, found: list[Value | None]) -> None:
         out, mask = found[0], found[1]
@@ -250,7 +263,7 @@ class Run:
         scale = 0.0 if probability == 1 else 1.0 / (1.0 - probability)
         wanted = source * mask.elements * scale
         if not np.allclose(out.elements.astype(np.float64), wanted, rtol=1.6e-2, equal_nan=True):
-            raise Mismatch("result 0 is not the kept elements, scaled")
+            raise MismatchError("result 0 is not the kept elements, scaled")
 
     def close(self) -> None:
         for handle in self.inputs:
@@ -276,7 +289,7 @@ def _in_range(what: str, got: Any, low: float, high: float) -> str:
     wide = got.astype(np.float64)
     # rounding to a narrow dtype may reach the upper end
     if wide.size and not ((wide >= low) & (wide <= high)).all():
-        raise Mismatch(f"{what} has {wide.min()} to {wide.max()}, expected {low} to {high}")
+        raise MismatchError(f"{what} has {wide.min()} to {wide.max()}, expected {low} to {high}")
     if wide.size >= 16 and high - low > 2 and np.ptp(wide) == 0:
-        raise Mismatch(f"{what} is {wide.flat[0]} everywhere")
+        raise MismatchError(f"{what} is {wide.flat[0]} everywhere")
     return ""

@@ -13,6 +13,8 @@ from case_file import KINDS
 
 HEADERS = Path(torch.__file__).parent / "include" / "torch" / "csrc" / "inductor" / "aoti_torch"
 
+PREFIXES = ("aoti_torch_cpu_", "aoti_torch_aten_")
+
 #: type in a schema -> kind of C argument
 _SCHEMA_KINDS = {
     "Tensor": "T",
@@ -113,7 +115,9 @@ def shims() -> dict[str, Shim]:
     """The C functions that torchgen made, by name."""
     found = {}
     for name in declarations():
-        prefix = next((p for p in ("aoti_torch_cpu_", "aoti_torch_aten_") if name.startswith(p)), "")
+        prefix = next(
+            (p for p in ("aoti_torch_cpu_", "aoti_torch_aten_") if name.startswith(p)), ""
+        )
         overload = _overload(name.removeprefix(prefix)) if prefix else None
         if overload is not None:
             shim = _shim(name, overload)

@@ -7,7 +7,11 @@ or through the backward of what is differentiated.
 
 from __future__ import annotations
 
-_POOLS = ("nn.functional.max_pool1d", "nn.functional.max_pool2d", "max_pool2d_with_indices_backward")
+_POOLS = (
+    "nn.functional.max_pool1d",
+    "nn.functional.max_pool2d",
+    "max_pool2d_with_indices_backward",
+)
 _FFT_C2C = (
     "fft.fft",
     "fft.ifft",
@@ -58,7 +62,10 @@ OPINFOS: dict[str, tuple[str, ...]] = {
     "_segment_reduce_backward": ("_segment_reduce.lengths", "_segment_reduce.offsets"),
     "_trilinear": ("nn.functional.bilinear",),
     "abs": ("abs", "isclose", "linalg.vector_norm"),
-    "adaptive_max_pool2d": ("nn.functional.adaptive_max_pool2d", "nn.functional.adaptive_max_pool1d"),
+    "adaptive_max_pool2d": (
+        "nn.functional.adaptive_max_pool2d",
+        "nn.functional.adaptive_max_pool1d",
+    ),
     "adaptive_max_pool2d_backward": ("nn.functional.adaptive_max_pool2d",),
     "adaptive_max_pool3d": ("nn.functional.adaptive_max_pool3d",),
     "adaptive_max_pool3d_backward": ("nn.functional.adaptive_max_pool3d",),
@@ -166,25 +173,60 @@ OPINFOS: dict[str, tuple[str, ...]] = {
 
 #: called with an entry's samples as they are, because eager takes the operator apart
 DIRECT = frozenset(
-    "narrow pad reshape subtract_Tensor scatter_value_out scatter_src_out sort_stable full "
-    "squeeze_dim native_dropout".split()
+    {
+        "narrow",
+        "pad",
+        "reshape",
+        "subtract_Tensor",
+        "scatter_value_out",
+        "scatter_src_out",
+        "sort_stable",
+        "full",
+        "squeeze_dim",
+        "native_dropout",
+    }
 )
 
 #: products: their error against float64 is measured beside eager's
 PRODUCTS = frozenset(
-    "_addmm_activation _int_mm_out _scaled_dot_product_flash_attention_for_cpu _trilinear addbmm "
-    "addmm_out addmv baddbmm_out bmm_out convolution convolution_backward mm_out _mm_plus_mm_out "
-    "_scaled_mm _scaled_mm_out _weight_int8pack_mm _grouped_mm mkldnn__linear_pointwise".split()
+    {
+        "_addmm_activation",
+        "_int_mm_out",
+        "_scaled_dot_product_flash_attention_for_cpu",
+        "_trilinear",
+        "addbmm",
+        "addmm_out",
+        "addmv",
+        "baddbmm_out",
+        "bmm_out",
+        "convolution",
+        "convolution_backward",
+        "mm_out",
+        "_mm_plus_mm_out",
+        "_scaled_mm",
+        "_scaled_mm_out",
+        "_weight_int8pack_mm",
+        "_grouped_mm",
+        "mkldnn__linear_pointwise",
+    }
 )
 
 #: of equal elements any may be named: results are compared by what they point at
 TIES = {
     "sort": "permutation",
+    # where it is not asked to be stable
+    "sort_stable": "permutation",
     "topk": "points",
     "kthvalue": "points",
     "mode": "points",
     "median": "points",
     "nanmedian": "points",
+}
+
+#: results that nobody may look at: C function -> their numbers
+UNSPECIFIED = {
+    # a workspace for the backward
+    "mkldnn_rnn_layer": (3,),
 }
 
 #: C functions that are not tested, and why
@@ -193,6 +235,13 @@ UNTESTED = {
     "to_sparse": "sparse tensors",
     "_dyn_quant_matmul_4bit": "packs weights for Arm's library",
     "_dyn_quant_pack_4bit_weight": "packs weights for Arm's library",
+    "_efficientzerotensor": "zeros without memory, which only derivatives use",
+    "_fused_moving_avg_obs_fq_helper": "observes values while a model is trained",
+    "_fused_moving_avg_obs_fq_helper_functional": "observes values while a model is trained",
+    "_scaled_mm": "8-bit floating point",
+    "_scaled_mm_out": "8-bit floating point",
+    "_wrapped_linear_prepack": "for FBGEMM, which torch for Windows lacks",
+    "_wrapped_quantized_linear_prepacked": "for FBGEMM, which torch for Windows lacks",
     "_scaled_dot_product_fused_attention_overrideable": "torch's own raises for the CPU",
     "_scaled_dot_product_fused_attention_overrideable_backward": "torch's own raises for the CPU",
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import case_file
 import numpy as np
-from library import Handle, Library, Mismatch
+from library import Handle, Library, MismatchError
 
 _I32, _I64 = ctypes.c_int32, ctypes.c_int64
 _P = ctypes.c_void_p
@@ -74,7 +74,7 @@ _SCALARS: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
-def tensor_checks(library: Library) -> Iterator[Check]:
+def tensor_checks(library: Library, torchs: bool) -> Iterator[Check]:
     """The checks: C function, what is checked, and the check itself."""
     for name, number in _CONSTANTS.items():
         yield f"aoti_torch_{name}", "constant", _bind(_constant, library, name, number)
@@ -88,7 +88,7 @@ def tensor_checks(library: Library) -> Iterator[Check]:
     for dtype in ("float16", "bfloat16"):
         yield f"aoti_torch_item_{dtype}", "values", _bind(_item_half, library, dtype)
     yield "aoti_torch_item_float32", "of two elements", _bind(_item_of_two, library)
-    for name, check in _OTHERS:
+    for name, check in _OTHERS + (() if torchs else _STRICTER):
         what = check.__name__.strip("_").replace("_", " ")
         yield f"aoti_torch_{name}", what, _bind(check, library)
 
@@ -101,7 +101,7 @@ def call(library: Library, name: str, *arguments: Any) -> None:
     """Call a function whose arguments are ctypes values; it must return 0."""
     code = attempt(library, name, *arguments)
     if code != 0:
-        raise Mismatch(f"aoti_torch_{name} returns {code}: {library.message()[:300]}")
+        raise MismatchError(f"aoti_torch_{name} returns {code}: {library.message()[:300]}")
 
 
 def attempt(library: Library, name: str, *arguments: Any) -> int:
@@ -113,7 +113,7 @@ def attempt(library: Library, name: str, *arguments: Any) -> int:
 
 def equal(got: Any, expected: Any, what: str) -> None:
     if got != expected:
-        raise Mismatch(f"{what} is {got}, expected {expected}")
+        raise MismatchError(f"{what} is {got}, expected {expected}")
 
 
 def dims(values: list[int]) -> Any:
@@ -215,7 +215,7 @@ def _item_of_two(library: Library) -> str:
     code = attempt(library, "item_float32", Handle(handle), ctypes.byref(result))
     library.delete(handle)
     if code == 0:
-        raise Mismatch("takes one element of a tensor of two")
+        raise MismatchError("takes one element of a tensor of two")
     return ""
 
 
@@ -243,7 +243,7 @@ def _metadata(library: Library) -> str:
                 call(library, f"get_{name}", *arguments)
                 equal(result.value, value, f"{name} {index}")
         if attempt(library, f"get_{name}", Handle(handle), _I64(3), ctypes.byref(_I64())) == 0:
-            raise Mismatch(f"get_{name} of dimension 3 of 3 is no error")
+            raise MismatchError(f"get_{name} of dimension 3 of 3 is no error")
     equal(library.get("is_contiguous", handle, ctypes.c_bool), False, "is_contiguous")
     equal(library.get("is_defined", handle, ctypes.c_bool), True, "is_defined")
     library.delete(handle)
@@ -295,7 +295,7 @@ def _bad_shapes(library: Library) -> str:
             ctypes.byref(out),
         )
         if code == 0:
-            raise Mismatch(f"makes a tensor of sizes {sizes} and strides {strides}")
+            raise MismatchError(f"makes a tensor of sizes {sizes} and strides {strides}")
     return ""
 
 
@@ -303,7 +303,7 @@ def _no_dtype(library: Library) -> str:
     out = Handle()
     arguments = (_I64(1), dims([2]), dims([1]), _I32(99), _I32(0), _I32(0), ctypes.byref(out))
     if attempt(library, "empty_strided", *arguments) == 0:
-        raise Mismatch("makes a tensor of dtype 99")
+        raise MismatchError("makes a tensor of dtype 99")
     return ""
 
 
@@ -350,7 +350,7 @@ def _a_view_past_the_end(library: Library) -> str:
         code = attempt(library, "_reinterpret_tensor", Handle(handle), *arguments)
         if code == 0 and sizes != [3, 3]:
             library.delete(out.value)
-            raise Mismatch(f"shows {sizes} with {strides} from {offset} of 24 elements")
+            raise MismatchError(f"shows {sizes} with {strides} from {offset} of 24 elements")
         if code == 0:
             library.delete(out.value)
     library.delete(handle)
@@ -417,7 +417,7 @@ def _deleted_twice(library: Library) -> str:
     handle = empty(library, [3], [1], 6)
     library.delete(handle)
     if attempt(library, "delete_tensor_object", Handle(handle)) == 0:
-        raise Mismatch("deletes a handle twice")
+        raise MismatchError("deletes a handle twice")
     return ""
 
 
@@ -439,16 +439,20 @@ _OTHERS: tuple[tuple[str, Callable[[Library], str]], ...] = (
     ("get_storage_numel", _bytes_of_a_strided_storage),
     ("empty_strided", _many_shapes),
     ("empty_strided", _bad_shapes),
-    ("empty_strided", _no_dtype),
     ("get_sizes", _many_shapes),
     ("get_strides", _many_shapes),
     ("_reinterpret_tensor", _shared_memory),
     ("_reinterpret_tensor", _a_view_outlives_its_owner),
-    ("_reinterpret_tensor", _a_view_past_the_end),
     ("new_tensor_handle", _two_handles_one_tensor),
     ("assign_tensors", _assignment),
     ("assign_tensors_out", _assignment_to_a_new_one),
     ("_alloc_from_pool", _pool),
     ("check_inf_and_nan", _not_a_number),
+)
+
+#: what torch's own does not check
+_STRICTER: tuple[tuple[str, Callable[[Library], str]], ...] = (
+    ("empty_strided", _no_dtype),
+    ("_reinterpret_tensor", _a_view_past_the_end),
     ("delete_tensor_object", _deleted_twice),
 )
