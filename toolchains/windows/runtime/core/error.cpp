@@ -106,3 +106,8 @@ extern "C" const char* AOTWIN_SHIM(torch_exception_get_what_without_backtrace)()
 extern "C" const char* AOTWIN_SHIM(aotwin_take_failure)(void) {
   return aotwin::runtime::take_failure() ? aotwin::runtime::last_message : nullptr;
 }
+
+// The same under a name of our own, which a model's DLL may call whatever its run time.
+extern "C" const char* AOTWIN_SHIM(aotwin_failure_reason)(void) {
+  return aotwin::runtime::last_message;
+}
