@@ -64,6 +64,16 @@ T integer_power(T base, T exponent) {
   return static_cast<T>(result);
 }
 
+template <class T>
+T raised(T base, T exponent) {
+  if constexpr (std::is_same_v<T, std::complex<float>>) {
+    // Through a logarithm, whose rounding error the exponent multiplies.
+    return cast<T>(std::pow(std::complex<double>(base), std::complex<double>(exponent)));
+  } else {
+    return std::pow(base, exponent);
+  }
+}
+
 Tensor power(const Tensor& base, const Tensor& exponent, Dtype dtype) {
   Tensor result = empty_for(base, exponent, dtype);
   for_any(dtype, "pow", [&]<class T>(TypeTag<T>) {
@@ -72,7 +82,7 @@ Tensor power(const Tensor& base, const Tensor& exponent, Dtype dtype) {
     } else if constexpr (std::is_integral_v<T>) {
       map_pairs<T>(base, exponent, result, integer_power<T>);
     } else {
-      map_pairs<T>(base, exponent, result, [](auto x, auto y) { return std::pow(x, y); });
+      map_pairs<T>(base, exponent, result, [](auto x, auto y) { return raised(x, y); });
     }
   });
   return result;
@@ -97,7 +107,7 @@ Tensor power_of_number(const Tensor& base, double exponent) {
         apply([](Math x) { return Math(1) / x; });
       } else {
         const Math power = cast<Math>(exponent);
-        apply([&](Math x) { return std::pow(x, power); });
+        apply([&](Math x) { return raised(x, power); });
       }
     }
   });

@@ -41,7 +41,7 @@ size_t collect(const Tensor& self, const std::optional<Tensor>* indices, size_t 
         fail("index: masks without dimensions are not covered");
       }
       for (int64_t d = 0; d < index.dim(); ++d) {
-        add(view(rows, {rows.size(0)}, {index.dim()}, d));
+        add(view(rows, {rows.size(0)}, {1}, d * rows.size(0)));
       }
     } else {
       require(index.dtype() == Dtype::i64 || index.dtype() == Dtype::i32, "index: indices must be int64, int32, bool or uint8, not ",

@@ -48,7 +48,10 @@ void count_set(const uint8_t* set, int64_t count, int64_t (&starts)[65]) {
   }
 }
 
-void write_positions(const uint8_t* set, const Dims& sizes, const int64_t (&starts)[65], int64_t limit, int64_t* rows) {
+void write_positions(const uint8_t* set, const Dims& sizes, const int64_t (&starts)[65], int64_t limit, const Tensor& result) {
+  int64_t* const coordinates = result.as<int64_t>();
+  const int64_t row_step = result.stride(0);
+  const int64_t column_step = result.stride(1);
   const size_t rank = sizes.size();
   const int64_t columns = rank == 0 ? 1 : sizes.back();
   each_part(product(sizes), [&](int64_t part, int64_t first, int64_t last) {
@@ -63,12 +66,12 @@ void write_positions(const uint8_t* set, const Dims& sizes, const int64_t (&star
       const int64_t end = std::min(last, i - column + columns);
       for (int64_t k = column; i < end && written < limit; ++i, ++k) {
         if (set[i] != 0) {
-          int64_t* const row = rows + written * static_cast<int64_t>(rank);
-          for (size_t d = 0; d + 1 < rank; ++d) {
-            row[d] = walk.index()[d];
+          int64_t* row = coordinates + written * row_step;
+          for (size_t d = 0; d + 1 < rank; ++d, row += column_step) {
+            *row = walk.index()[d];
           }
           if (rank > 0) {
-            row[rank - 1] = k;
+            *row = k;
           }
           ++written;
         }
@@ -84,7 +87,7 @@ Tensor nonzero_static(const Tensor& self, int64_t size, int64_t fill_value) {
   int64_t starts[65];
   count_set(set.as<uint8_t>(), set.numel(), starts);
   Tensor result = empty({size, self.dim()}, Dtype::i64);
-  write_positions(set.as<uint8_t>(), self.sizes(), starts, size, result.as<int64_t>());
+  write_positions(set.as<uint8_t>(), self.sizes(), starts, size, result);
   const int64_t found = std::min(size, starts[parts_of(set.numel())]);
   std::fill(result.as<int64_t>() + found * self.dim(), result.as<int64_t>() + size * self.dim(), fill_value);
   return result;
@@ -155,8 +158,9 @@ Tensor nonzero(const Tensor& self) {
   int64_t starts[65];
   count_set(set.as<uint8_t>(), set.numel(), starts);
   const int64_t found = starts[parts_of(set.numel())];
-  Tensor result = empty({found, self.dim()}, Dtype::i64);
-  write_positions(set.as<uint8_t>(), self.sizes(), starts, found, result.as<int64_t>());
+  // Coordinate by coordinate in memory, as torch has it.
+  Tensor result = empty_strided({found, self.dim()}, {1, found}, Dtype::i64);
+  write_positions(set.as<uint8_t>(), self.sizes(), starts, found, result);
   return result;
 }
 
