@@ -1,5 +1,5 @@
 // The 8-bit floating formats (OCP FP8 and MX specifications; "fnuz" after arXiv:2206.02915), as torch converts them: to nearest
-// even; what is too large becomes infinity where the format has one and NaN elsewhere.
+// even; what is too large becomes what the format has for it.
 #pragma once
 
 #include <bit>
@@ -18,7 +18,7 @@ struct Float8Format {
 };
 
 inline constexpr Float8Format e5m2{2, 15, 0x7B, 0x7C, 0x7F, false};
-inline constexpr Float8Format e4m3fn{3, 7, 0x7E, 0x7F, 0x7F, false};
+inline constexpr Float8Format e4m3fn{3, 7, 0x7E, 0x7E, 0x7F, false};  // torch 2.13: too large is the largest
 inline constexpr Float8Format e5m2fnuz{2, 16, 0x7F, 0x80, 0x80, true};
 inline constexpr Float8Format e4m3fnuz{3, 8, 0x7F, 0x80, 0x80, true};
 

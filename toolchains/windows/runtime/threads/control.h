@@ -13,7 +13,7 @@ int aotwin_set_num_threads(int threads);
 int aotwin_limit_threads(int threads);
 // What a region that the calling thread starts now would have at most.
 int aotwin_get_num_threads(void);
-// How long idle threads look for work before they sleep. 50 is the default.
+// How long idle threads look for work before they sleep. 100 is the default.
 void aotwin_set_spin(int microseconds);
 
 // Runs after generated code has returned: a check that failed inside of its parallel loops (index out of bounds) can only be told

@@ -16,8 +16,9 @@ namespace aotwin::runtime {
 namespace {
 
 constexpr int most_threads = 256;
-// How long a thread spins before it sleeps.
-std::atomic<int64_t> spin_nanoseconds{50'000};
+// How long a thread spins before it sleeps: longer than the gaps between the regions of most networks. With 50 us two threads that the
+// system had put on one processor of a loaded machine stayed there; with 100 it sees that both want one.
+std::atomic<int64_t> spin_nanoseconds{100'000};
 
 struct alignas(64) Worker {
   // Of the signal.
