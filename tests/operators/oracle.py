@@ -33,14 +33,31 @@ class Line:
     detail: str
 
 
-def run_all(start: Start, library: str, cases: str, report: Path, more: Sequence[str] = ()) -> None:
-    """Run the runner until it has come to the end; a case that ends it is written down as such."""
+def run_all(
+    start: Start,
+    library: str,
+    cases: str,
+    report: Path,
+    more: Sequence[str] = (),
+    *,
+    spelled: Callable[[Path], str] = str,
+) -> None:
+    """Run the runner until it has come to the end; a case that ends it is written down as such.
+
+    Args:
+        start: runs a Python with arguments.
+        library: as that Python spells the path.
+        cases: as that Python spells the path.
+        report: is written anew.
+        more: further arguments of the runner.
+        spelled: how that Python spells a path of here.
+    """
     at = Path(f"{report}.at")
     for file in (report, at, Path(f"{report}.stack")):
         file.unlink(missing_ok=True)
     first = 0
     for _ in range(_MOST_CRASHES):
-        code = start([str(RUNNER), library, cases, str(report), str(first), *more])
+        code = start([str(RUNNER), library, cases, spelled(report), str(first), *more])
         number, name, *what = at.read_text("utf-8").split() if at.exists() else ["", "", ""]
         if number == "-1":
             return

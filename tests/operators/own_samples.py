@@ -310,13 +310,13 @@ def _bags(dtype: torch.dtype) -> Iterator[Arguments]:
     for mode, starts, last in itertools.product(
         (0, 1, 2), ([0, 2, 2, 6], [0], [0, 9]), (False, True)
     ):
-        if last and len(starts) < 2:
-            continue
+        # the last one says where the last bag ends
+        offsets = [*starts[:-1], len(indices)] if last else starts
         for kind in (torch.int64, torch.int32):
             yield {
                 "weight": weight,
                 "indices": indices.to(kind),
-                "offsets": torch.tensor(starts, dtype=kind),
+                "offsets": torch.tensor(offsets, dtype=kind),
                 "mode": mode,
                 "include_last_offset": last,
                 "padding_idx": 3 if last else -1,

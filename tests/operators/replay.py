@@ -328,7 +328,7 @@ def _accuracy(call: Call, outcome: _Outcome, case: dict[str, Any], data: Data) -
         wider = [max(pair) for pair in zip(default, call.tolerance, strict=True)]
         if wider != list(default):
             case["tolerance"] = wider
-    if call.dtype not in ("float32", "bfloat16", "float16"):
+    if call.dtype not in ("float32", "bfloat16", "float16", "complex64"):
         return
     exact = _exact(call)
     if exact is None or len(exact) != len(outcome.results):
@@ -340,17 +340,18 @@ def _accuracy(call: Call, outcome: _Outcome, case: dict[str, Any], data: Data) -
         usable = (
             isinstance(ours, torch.Tensor)
             and isinstance(true, torch.Tensor)
-            and ours.is_floating_point()
-            and true.dtype == torch.float64
+            and (ours.is_floating_point() or ours.is_complex())
+            and true.dtype in (torch.float64, torch.complex128)
             and ours.shape == true.shape
         )
         if not usable:
             errors.append(None)
             kept.append(None)
             continue
-        difference = (ours.double() - true).abs().nan_to_num(0, 0, 0)
+        difference = (ours.to(true.dtype) - true).abs().nan_to_num(0, 0, 0)
         errors.append(float(difference.max()) if difference.numel() else 0.0)
-        kept.append(data.descriptor(Captured.of(true.contiguous())) if product else None)
+        keep = product and true.dtype == torch.float64
+        kept.append(data.descriptor(Captured.of(true.contiguous())) if keep else None)
     if any(errors):
         case["eager_error"] = errors
     if any(kept):
@@ -364,14 +365,17 @@ def _exact(call: Call) -> list[Any] | None:
 
     def widened(captured: Captured) -> torch.Tensor:
         tensor = captured.tensor()
-        if not tensor.is_floating_point():
+        if not tensor.is_floating_point() and not tensor.is_complex():
             return tensor
-        wide = torch.empty_strided(tensor.shape, tensor.stride(), dtype=torch.float64)
-        return wide.copy_(tensor) if not _overlaps(tensor) else tensor.double()
+        kind = torch.complex128 if tensor.is_complex() else torch.float64
+        wide = torch.empty_strided(tensor.shape, tensor.stride(), dtype=kind)
+        return wide.copy_(tensor) if not _overlaps(tensor) else tensor.to(kind)
 
     arguments = {name: mapped(value, widened) for name, value in call.arguments.items()}
     if arguments.get("dtype") in (torch.float32, torch.bfloat16, torch.float16):
         arguments["dtype"] = torch.float64
+    elif arguments.get("dtype") == torch.complex64:
+        arguments["dtype"] = torch.complex128
     try:
         torch.manual_seed(1)
         result = function(**_passed(function, arguments))

@@ -23,6 +23,7 @@ import case_file
 from handle_checks import handle_checks
 from library import Library, MismatchError
 from running import Run
+from service_checks import service_checks
 from tensor_checks import tensor_checks
 
 #: seconds without progress after which the process ends itself
@@ -67,6 +68,10 @@ def jobs(
 
         yield case["shim"], case["dtype"], one
     for name, what, check in tensor_checks(library, torchs):
+        yield name, what, lambda _, check=check: check()
+    for name, what, check in service_checks(
+        library, document["shims"], document["cases"], data, torchs
+    ):
         yield name, what, lambda _, check=check: check()
     if not torchs:
         for name, what, check in handle_checks(library, document["shims"], document["cases"], data):

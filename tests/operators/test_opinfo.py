@@ -1,0 +1,48 @@
+"""Each C function of the run time does what torch's own does, over the inputs of torch's tests."""
+
+from __future__ import annotations
+
+import collections
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+from exported import WITHOUT_CASES, exported
+
+if TYPE_CHECKING:
+    from oracle import Line
+
+Report = Mapping[str, "Sequence[Line]"]
+
+#: Errors against float64 as a multiple of torch's, of the products of one function and dtype:
+#: the mean, and the worst of them.
+_MEAN, _WORST = 1.1, 2.5
+
+
+@pytest.mark.parametrize("name", [name for name in exported() if name not in WITHOUT_CASES])
+def test_function(name: str, report: Report) -> None:
+    found = report.get(name, ())
+    assert found, "no case calls it: give it one in tests/operators"
+    wrong = [line for line in found if line.status != "passed"]
+    assert not wrong, "\n".join(
+        [
+            f"{len(wrong)} of {len(found)} cases are wrong",
+            *(f"#{one.number} {one.dtype} {one.status}: {one.detail}" for one in wrong[:20]),
+        ]
+    )
+
+
+def test_products_are_not_less_accurate_than_those_of_torch(report: Report) -> None:
+    ratios: dict[str, list[float]] = collections.defaultdict(list)
+    for name, found in report.items():
+        for line in found:
+            for part in line.detail.split("; "):
+                if part.startswith("ratio=") and line.status == "passed":
+                    ratios[f"{name} {line.dtype}"].append(float(part.removeprefix("ratio=")))
+    worse = {
+        which: f"mean {statistics.mean(each):.2f}, worst {max(each):.2f} of {len(each)}"
+        for which, each in ratios.items()
+        if statistics.mean(each) > _MEAN or max(each) > _WORST
+    }
+    assert worse == {}
