@@ -274,6 +274,18 @@ def test_arguments_keep_their_order_in_memory() -> None:
     assert strides == ["{60L, 1L, 15L, 3L}", "{1L, 4L}"]
 
 
+def test_a_ready_wrapper_tells_the_order_of_its_arguments_in_memory(tmp_path: Path) -> None:
+    _write_ready_wrapper(programs.strided(), tmp_path)
+    wrapper, _ = read_wrapper(tmp_path)
+    assert [item.dim_order for item in wrapper.inputs] == [(0, 2, 3, 1), (1, 0)]
+
+
+def test_a_ready_wrapper_for_an_expanded_tensor_is_refused(tmp_path: Path) -> None:
+    _write_ready_wrapper(programs.expanded(), tmp_path)
+    with pytest.raises(WrapperError, match="not dense in memory"):
+        read_wrapper(tmp_path)
+
+
 UNFIT = {
     "writes a parameter": (programs.writes_parameter, "generated 2 results for a program with 1"),
     "was exported with an expanded tensor": (programs.expanded, "argument 'y' was exported with"),

@@ -1,8 +1,8 @@
 """Read what a generated translation unit says about itself.
 
 The model's constructor (`codegen_model_constructor` in torch/_inductor/codegen/cpp_wrapper_cpu.py)
-names inputs, outputs and constants one statement a line. Those lines are what is read here; the
-rest of the source is only searched for what must not be shipped.
+names inputs, outputs and constants one statement a line. Those lines are what is read here; what
+the code expects of its inputs is read in `inputs`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from aotwin.errors import WrapperError
+from aotwin.stages.wrapper.inputs import input_specs
 from aotwin.values import BLOB_ALIGNMENT, Constant, TensorSpec
 
 _CONSTRUCTOR = re.compile(
@@ -25,12 +26,6 @@ _NAME = re.compile(r'^ *(inputs|outputs)_info_\[(\d+)\]\.name = "(.*)";$', re.MU
 _CONSTANT = re.compile(r"^ *constants_info_\[(\d+)\]\.(\w+) = (.*);$", re.MULTILINE)
 _SPEC = re.compile(r'^ *(in|out)_spec_ =\s*((?:R"\(.*?\)"\s*)+);$', re.MULTILINE | re.DOTALL)
 _RAW_STRING = re.compile(r'R"\((.*?)\)"', re.DOTALL)
-
-_INPUT_ASSERTION = re.compile(r'assert_size_stride\((\w+), \{([^{}]*)\}, \{[^{}]*\}, "input"\)')
-_INPUT_CHECK = re.compile(
-    r"static void check_input_(\d+)\(.*?\) \{(.*?)^\}$", re.MULTILINE | re.DOTALL
-)
-_EXPECTED_DTYPE = re.compile(r"_expected_dtype = aoti_torch_dtype_(\w+)\(\);")
 
 #: bytes of an element, by torch's short name
 ITEM_NBYTES = {
@@ -81,7 +76,8 @@ def parse_source(source: str) -> SourceFacts:
 
     Raises:
         WrapperError: no AOTInductor model, one for another device than the CPU, statements that
-            contradict each other, or constants packed for the build host's CPU.
+            contradict each other, constants packed for the build host's CPU, or inputs with
+            gaps or overlaps in memory.
     """
     constructor = _CONSTRUCTOR.search(source)
     if constructor is None:
@@ -101,7 +97,7 @@ def parse_source(source: str) -> SourceFacts:
             raise _wrong(f"declares {constructor[kind]} {kind} and names {len(found)}")
     specs = {kind: "".join(_RAW_STRING.findall(pieces)) for kind, pieces in _SPEC.findall(body)}
     return SourceFacts(
-        inputs=_input_specs(source, names["inputs"]),
+        inputs=input_specs(source, names["inputs"]),
         outputs=tuple(TensorSpec(name) for name in names["outputs"]),
         constants=_constants(body, int(constructor["constants"])),
         in_spec=specs.get("in", ""),
@@ -142,7 +138,7 @@ def _constant(index: int, fields: dict[str, str], offset: int) -> Constant | Non
         raise _wrong(f"does not say {', '.join(missing)} of constant {index}")
     if fields["from_folded"] == "true":
         return None
-    name = fields["name"].strip('"')
+    name = _unquoted(fields["name"])
     _refuse_foreign(name, fields)
     kind = fields["type"].rpartition("::")[2].rstrip(")")
     try:
@@ -150,7 +146,7 @@ def _constant(index: int, fields: dict[str, str], offset: int) -> Constant | Non
         constant = Constant(
             index=index,
             name=name,
-            fqn=fields["original_fqn"].strip('"'),
+            fqn=_unquoted(fields["original_fqn"]),
             dtype=fields["dtype"].removeprefix("cached_torch_dtype_"),
             shape=_integers(fields["shape"]),
             stride=_integers(fields["stride"]),
@@ -190,6 +186,10 @@ def packed_for_host(cause: str) -> WrapperError:
     )
 
 
+def _unquoted(literal: str) -> str:
+    return literal.removeprefix('"').removesuffix('"')
+
+
 def _integers(braces: str) -> tuple[int, ...]:
     inner = braces.strip().removeprefix("{").removesuffix("}")
     return tuple(int(item) for item in inner.split(",") if item.strip())
@@ -206,26 +206,3 @@ def _fits(constant: Constant) -> bool:
         (size - 1) * stride for size, stride in zip(constant.shape, constant.stride, strict=True)
     )
     return (last + 1) * ITEM_NBYTES.get(constant.dtype, 1) <= constant.nbytes
-
-
-def _input_specs(source: str, names: list[str]) -> tuple[TensorSpec, ...]:
-    shapes = {
-        name: tuple(_size(item.strip()) for item in sizes.split(",") if item.strip())
-        for name, sizes in _INPUT_ASSERTION.findall(source)
-    }
-    dtypes = {
-        int(index): dtype[1]
-        for index, body in _INPUT_CHECK.findall(source)
-        if (dtype := _EXPECTED_DTYPE.search(body))
-    }
-    return tuple(
-        TensorSpec(name, dtype=dtypes.get(index, ""), shape=shapes.get(name))
-        for index, name in enumerate(names)
-    )
-
-
-def _size(expression: str) -> int | str | None:
-    number = re.fullmatch(r"(\d+)(?:L|LL)?", expression)
-    if number:
-        return int(number[1])
-    return expression if re.fullmatch(r"[A-Za-z_]\w*", expression) else None
