@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "aotwin_weights.h"
@@ -62,10 +63,6 @@ class Model {
     }
     check_counts();
     weights_ms_ = milliseconds_since(start);
-  }
-
-  const char* cpu() const {
-    return description_->cpu;
   }
 
   const std::vector<Spec>& inputs() const {
