@@ -85,6 +85,12 @@ def test_a_link_takes_the_sysroot_s_libraries_and_names_the_dll(tmp_path: Path) 
         assert str(tmp_path / library) in command
 
 
+def test_a_bound_dll_is_linked_with_nothing_of_torch(tmp_path: Path) -> None:
+    command = link_command("m.dll", TOOLCHAIN, Sysroot(tmp_path, "2.13.0", ""), own=True)
+    assert "aotwin_binding.c" in command
+    assert not any("torch_cpu" in word or "iomp" in word for word in command)
+
+
 def test_the_warm_up_has_the_flags_of_the_link_that_choose_a_run_time() -> None:
     flags = runtime_flags(TOOLCHAIN)
     assert flags[:3] == ["c++", "-target", TOOLCHAIN.triple]

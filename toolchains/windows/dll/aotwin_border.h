@@ -1,12 +1,16 @@
 // The border between C++ and AOTInductor's C API: no exception crosses it.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
 #include <exception>
 #include <iostream>
 #include <stdexcept>
 #include <string>
 
 #include <torch/csrc/inductor/aoti_runtime/interface.h>
+
+#include "aotwin_binding.h"
 
 namespace aotwin {
 
@@ -23,6 +27,13 @@ inline void set_last_error(const char* message) noexcept {
   }
 }
 
+// What failed, and why: generated code tells only which function of the run time it was.
+inline std::string with_reason(const char* message) {
+  const char* reason = aotwin_failure_reason();
+  const bool of_run_time = std::strstr(message, "API call failed") != nullptr;
+  return of_run_time && reason != nullptr ? std::string(message) + ": " + reason : message;
+}
+
 template <typename Body>
 AOTIRuntimeError guarded(Body&& body) noexcept {
   try {
@@ -30,7 +41,7 @@ AOTIRuntimeError guarded(Body&& body) noexcept {
     body();
     return AOTI_RUNTIME_SUCCESS;
   } catch (const std::exception& error) {
-    set_last_error(error.what());
+    set_last_error(with_reason(error.what()).c_str());
   } catch (...) {
     set_last_error("unknown C++ exception");
   }
@@ -47,6 +58,17 @@ inline void require_count(size_t found, size_t expected, const char* what) {
   if (found != expected) {
     throw std::runtime_error(
         "expected " + std::to_string(expected) + " " + what + ", got " + std::to_string(found));
+  }
+}
+
+// What a run gave that failed after all. A model may give one handle in several places.
+inline void delete_outputs(AtenTensorHandle* outputs, size_t count) noexcept {
+  for (size_t i = 0; i < count; ++i) {
+    const AtenTensorHandle handle = outputs[i];
+    if (handle != nullptr) {
+      aoti_torch_delete_tensor_object(handle);
+      std::replace(outputs + i, outputs + count, handle, AtenTensorHandle(nullptr));
+    }
   }
 }
 

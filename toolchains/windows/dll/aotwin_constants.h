@@ -14,6 +14,7 @@
 #include <torch/csrc/inductor/aoti_runtime/constant_type.h>
 #include <torch/csrc/inductor/aoti_runtime/model.h>
 
+#include "aotwin_binding.h"
 #include "aotwin_pairing.h"
 
 namespace aotwin {
@@ -155,6 +156,9 @@ inline std::vector<NewConstant> constants_over(
       constant.origin = Origin::copied;
     }
     constant.tensor = tensor_over(model, entry.index, storage);
+    if (constant.origin == Origin::mapped) {
+      AOTI_TORCH_ERROR_CODE_CHECK(aotwin_mark_constant(constant.tensor.get()));
+    }
     result.push_back({entry.index, std::move(constant)});
   }
   return result;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "aotwin_access.h"
+#include "aotwin_border.h"
 #include "aotwin_memory.h"
 #include "aotwin_user_tensors.h"
 #include "aotwin_weights_state.h"
@@ -47,11 +48,18 @@ class Container : private WeightsState, public AOTInductorModelContainer {
       bool single_threaded) {
     require_complete(sets_[active_index()], layout_, model());
     fold_if_needed(stream, proxy_executor);
+    // Of an earlier call on this thread that nobody asked about.
+    aotwin_take_failure();
     if (single_threaded) {
       require_idle_model();
       run_single_threaded(inputs, outputs, stream, proxy_executor);
     } else {
       run(inputs, outputs, stream, proxy_executor);
+    }
+    if (const char* failure = aotwin_take_failure()) {
+      const std::string message = failure;
+      delete_outputs(outputs, num_outputs());
+      throw std::runtime_error(message);
     }
   }
 

@@ -7,6 +7,7 @@
 #include "aotwin_border.h"
 #include "aotwin_container.h"
 #include "aotwin_description.h"
+#include "aotwin_run_time.h"
 
 namespace aotwin {
 
@@ -32,6 +33,7 @@ inline void create(
   require(result != nullptr, "there is no place for the container's handle");
   *result = nullptr;
   require_cpu();
+  RunTime::require();
   require(num_models > 0, "num_models is 0: a container needs at least one runner");
   require(device != nullptr, "the device is null: this model runs on \"cpu\"");
   const std::string name = device;

@@ -55,6 +55,8 @@ typedef struct AotwinDescription {
   uint32_t num_outputs;
   const AotwinTensorDescription* inputs;
   const AotwinTensorDescription* outputs;
+  /* "torch", or "own" for a DLL over aotwin's run time. */
+  const char* run_time;
 } AotwinDescription;
 
 const AotwinDescription* AotwinDescribe(void);

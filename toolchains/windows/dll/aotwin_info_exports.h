@@ -6,6 +6,15 @@
 #include "aotwin_container_exports.h"
 #include "aotwin_weights.h"
 
+// Tells a DLL over our own run time which copy of it to call, before its first container is created:
+// a host that has loaded the library for itself wants no second one. `module`: its HMODULE.
+extern "C" int32_t AotwinBindRuntime(void* module) {
+  return aotwin::guarded([&] {
+    aotwin::require(module != nullptr, "the run time's module is null");
+    aotwin::RunTime::bind(static_cast<HMODULE>(module));
+  });
+}
+
 extern "C" int32_t AotwinWeightsInfo(void* container, AotwinWeights* weights) {
   return aotwin::guarded([&] {
     aotwin::require(weights != nullptr, "there is no place for the answer");

@@ -89,6 +89,7 @@ inline void create_model(AOTInductorModelHandle* result, const UserTensors& give
   require(result != nullptr, "there is no place for the model's handle");
   *result = nullptr;
   require_cpu();
+  RunTime::require();
   auto model = std::make_unique<Model>();
   model->take(given);
   *result = reinterpret_cast<AOTInductorModelHandle>(

@@ -1,5 +1,6 @@
 """Stage link: the target's sysroot, the compile of a wrapper, and the link that makes the DLL."""
 
+from aotwin.stages.link.binding import binding_source, called_functions
 from aotwin.stages.link.compiler import compile_flags, compile_wrapper, definitions_for
 from aotwin.stages.link.linker import definition_file, link_model, runtime_flags
 from aotwin.stages.link.sysroot import (
@@ -11,6 +12,8 @@ from aotwin.stages.link.sysroot import (
 
 __all__ = [
     "Sysroot",
+    "binding_source",
+    "called_functions",
     "compile_flags",
     "compile_wrapper",
     "definition_file",

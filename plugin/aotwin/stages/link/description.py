@@ -12,13 +12,14 @@ from aotwin.stages.wrapper import extern_targets
 from aotwin.values import TensorSpec, Wrapper
 
 
-def description_source(wrapper: Wrapper, *, cpu: str, torch_version: str) -> str:
+def description_source(wrapper: Wrapper, *, cpu: str, torch_version: str, run_time: str) -> str:
     """The C source that defines `AotwinDescribe` and the check of the CPU.
 
     Args:
         wrapper: whose inputs, outputs and fallback operators are described.
         cpu: the CPU level that the wrapper was compiled for.
-        torch_version: what the DLL is linked with.
+        torch_version: whose headers the DLL was compiled with.
+        run_time: "torch" or "own".
     """
     kinds = [_kind(wrapper, position) for position in range(len(wrapper.outputs))]
     operators = ", ".join(sorted(extern_targets(wrapper.extern_nodes)))
@@ -39,6 +40,7 @@ def description_source(wrapper: Wrapper, *, cpu: str, torch_version: str) -> str
             f"    .num_outputs = {len(wrapper.outputs)},",
             "    .inputs = inputs,",
             "    .outputs = outputs,",
+            f"    .run_time = {c_string(run_time)},",
             "};",
             "const AotwinDescription* AotwinDescribe(void) { return &description; }",
             f"int aotwin_cpu_fits(void) {{ return aotwin_cpu_level() >= {_level(cpu)}; }}",

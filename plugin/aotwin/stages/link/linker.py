@@ -17,15 +17,17 @@ from aotwin.adapters.pe.authenticode import authenticode_sha256
 from aotwin.adapters.pe.checksum import set_checksum
 from aotwin.adapters.storage.files import replacing, storage_errors
 from aotwin.adapters.tools.zig import Zig
+from aotwin.stages.link.binding import NUMBERS
 from aotwin.stages.link.description import description_source
 from aotwin.stages.link.sysroot import Sysroot
 from aotwin.target.toolchain import Cpu, Toolchain, toolchain_path
 from aotwin.values import BlobInfo, Constant, SealedDll, Wrapper
 
 #: our own entry points (toolchains/windows/dll: aotwin_description.h, aotwin_info_exports.h)
-OWN_EXPORTS: tuple[str, ...] = ("AotwinDescribe", "AotwinWeightsInfo")
+OWN_EXPORTS: tuple[str, ...] = ("AotwinBindRuntime", "AotwinDescribe", "AotwinWeightsInfo")
 _PAIRING = "aotwin_pairing.c"
 _DESCRIPTION = "aotwin_description.c"
+_BINDING = "aotwin_binding.c"
 _DEFINITION = "model.def"
 _OBJECT = "model.obj"
 #: definitions of the C API in a generated wrapper, at the start of a line
@@ -43,6 +45,7 @@ def link_model(
     cpu: Cpu,
     sysroot: Sysroot,
     zig: Zig,
+    binding: str = "",
 ) -> SealedDll:
     """Link one DLL and seal it: the digest is taken right after the last byte was written.
 
@@ -51,6 +54,7 @@ def link_model(
         blob: the weights that the DLL will accept, under the name that it will look for.
         dll_name: file name of the DLL.
         output_dir: where the DLL goes.
+        binding: `binding_source`, for a model over the run time of our own; "" over torch.
 
     Raises:
         ToolError: the linker failed.
@@ -65,12 +69,20 @@ def link_model(
         shutil.copyfile(compiled, work / _OBJECT)
         (work / _PAIRING).write_text(pairing_source(blob, wrapper.constants), encoding="utf-8")
         (work / _DESCRIPTION).write_text(
-            description_source(wrapper, cpu=cpu.name, torch_version=sysroot.torch_version),
+            description_source(
+                wrapper,
+                cpu=cpu.name,
+                torch_version=sysroot.torch_version,
+                run_time="own" if binding else "torch",
+            ),
             encoding="utf-8",
         )
+        if binding:
+            (work / _BINDING).write_text(binding, encoding="utf-8")
         exports = exported_names(wrapper)
         (work / _DEFINITION).write_text(definition_file(dll_name, exports), encoding="utf-8")
-        zig.run(link_command(dll_name, toolchain, sysroot), cwd=work, doing=f"linking {dll_name}")
+        command = link_command(dll_name, toolchain, sysroot, own=bool(binding))
+        zig.run(command, cwd=work, doing=f"linking {dll_name}")
         set_checksum(work / dll_name)
         with replacing(path) as file:
             file.write((work / dll_name).read_bytes())
@@ -95,8 +107,19 @@ def definition_file(dll_name: str, names: Iterable[str]) -> str:
     return f"LIBRARY {dll_name}\nEXPORTS\n" + "".join(f"    {name}\n" for name in names)
 
 
-def link_command(dll_name: str, toolchain: Toolchain, sysroot: Sysroot) -> list[str]:
-    """The `zig c++` call that links, to be run in the folder of the object."""
+def link_command(
+    dll_name: str, toolchain: Toolchain, sysroot: Sysroot, *, own: bool = False
+) -> list[str]:
+    """The `zig c++` call that links, to be run in the folder of the object.
+
+    Args:
+        own: whether the model calls our own run time, so that nothing is imported from torch.
+    """
+    of_torch = [
+        str(toolchain_path("windows/dll") / "aotwin_binding_torch.c"),
+        str(sysroot.import_dir / "libtorch_cpu.a"),
+        str(sysroot.import_dir / "liblibiomp5md.a"),
+    ]
     return [
         *runtime_flags(toolchain),
         _OBJECT,
@@ -106,8 +129,7 @@ def link_command(dll_name: str, toolchain: Toolchain, sysroot: Sysroot) -> list[
         str(toolchain_path("windows/dll") / "msvc_support.c"),
         _DEFINITION,
         f"-I{toolchain_path('windows/dll')}",
-        str(sysroot.import_dir / "libtorch_cpu.a"),
-        str(sysroot.import_dir / "liblibiomp5md.a"),
+        *([_BINDING, str(toolchain_path(NUMBERS))] if own else of_torch),
         str(sysroot.lib_dir / "sleef.lib"),
         "-o",
         dll_name,
