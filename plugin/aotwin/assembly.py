@@ -8,24 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
+from typing import Any
 
 from aotwin.adapters.pe.readers import Readers
 from aotwin.adapters.storage.files import storage_errors
 from aotwin.adapters.tools.process import Children
 from aotwin.adapters.tools.zig import WarmUp, Zig, find_zig
 from aotwin.errors import ConfigurationError
-from aotwin.formats.manifest import MANIFEST_NAME, render_manifest
+from aotwin.formats.manifest import MANIFEST_NAME, ListedRunTime, render_manifest
 from aotwin.progress import Progress
-from aotwin.stages.check import require_loadable, require_sound, require_sound_sdk
+from aotwin.stages.check import (
+    require_loadable,
+    require_sound,
+    require_sound_libs,
+    require_sound_sdk,
+)
 from aotwin.stages.generate import Generator
 from aotwin.stages.link import (
     Sysroot,
+    binding_source,
+    called_functions,
     compile_flags,
     compile_wrapper,
     definitions_for,
@@ -33,9 +41,11 @@ from aotwin.stages.link import (
     prepare_sysroot,
     runtime_flags,
 )
+from aotwin.stages.runtime import RunTime, choose_run_time, prepare_run_time
 from aotwin.stages.sdk import write_sdk_of
 from aotwin.stages.sign import Signer, sign_dll
 from aotwin.stages.weights import write_blob
+from aotwin.stages.wrapper import extern_targets
 from aotwin.target.toolchain import Cpu, SysrootPin, Toolchain
 from aotwin.termination import WAIT_SECONDS
 from aotwin.values import BlobInfo, ModelSpec, SealedDll, Wrapper
@@ -57,6 +67,10 @@ class Session:
     readers: Readers
     progress: Progress
     check: str
+    #: our own run time, being built; None where no model of the build may have it
+    run_time: Future[RunTime] | None
+    #: where its DLLs go, a folder that lies to the models' as in the finished package
+    libs: Path
     #: None where no model is to be signed
     signer: Signer | None = None
 
@@ -72,6 +86,8 @@ class Job:
     objects: dict[Cpu, Future[Path]] = field(default_factory=dict)
     #: files of the SDK in `directory` -> sha256, hex
     sdk: dict[str, str] = field(default_factory=dict)
+    #: the run time that it was bound to; None over torch
+    run_time: RunTime | None = None
 
 
 @contextmanager
@@ -83,9 +99,16 @@ def open_session(
     progress: Progress,
     jobs: int,
     check: str,
+    libs: Path,
+    own_run_time: bool = False,
     signer: Signer | None = None,
 ) -> Iterator[Session]:
-    """Tools made ready; the cold build of zig's C++ run time goes on beside code generation."""
+    """Tools made ready; what is built once per machine goes on beside code generation.
+
+    Args:
+        libs: where the DLLs of our own run time go.
+        own_run_time: whether a model may get it, so that it must be there.
+    """
     pin = toolchain.sysroot(torch_version)
     with progress.stage("toolchain"):
         zig = find_zig()
@@ -103,10 +126,27 @@ def open_session(
         with (
             closing(Readers()) as readers,
             ThreadPoolExecutor(max(1, jobs), initializer=compilers.adopt) as workers,
+            ThreadPoolExecutor(1, initializer=compilers.adopt) as builder,
         ):
+            run_time = (
+                builder.submit(prepare_run_time, toolchain, zig, jobs=jobs)
+                if own_run_time
+                else None
+            )
             try:
                 yield Session(
-                    toolchain, pin, zig, sysroot, warm_up, workers, readers, progress, check, signer
+                    toolchain,
+                    pin,
+                    zig,
+                    sysroot,
+                    warm_up,
+                    workers,
+                    readers,
+                    progress,
+                    check,
+                    run_time,
+                    libs,
+                    signer,
                 )
             except BaseException:
                 # What has not begun is not needed any more; leaving the block waits for the rest.
@@ -192,18 +232,20 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
     """Link, check and describe one model."""
     dlls: list[SealedDll] = []
     files: dict[str, str] = {}
+    objects = {cpu: _result(compiling) for cpu, compiling in job.objects.items()}
+    called = {cpu: called_functions(compiled) for cpu, compiled in objects.items()}
+    job.run_time = _run_time(job, {name for names in called.values() for name in names}, session)
     for index, (cpu, wrapper) in enumerate(job.wrappers.items()):
         stem = job.spec.stem if index == 0 else f"{job.spec.stem}.{cpu.name}"
-        compiling = job.objects[cpu]
-        while compiling not in futures.wait([compiling], WAIT_SECONDS).done:
-            pass
-        compiled = compiling.result()
         if session.warm_up.running:
             with session.progress.stage("C++ run time of the target"):
                 session.warm_up.wait()
+        binding = ""
+        if job.run_time is not None:
+            binding = binding_source(called[cpu], _library_reference(job, job.run_time, session))
         with session.progress.stage(f"link {stem}.dll"):
             dll = link_model(
-                compiled,
+                objects[cpu],
                 wrapper,
                 job.blob,
                 dll_name=f"{stem}.dll",
@@ -212,13 +254,18 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
                 sysroot=session.sysroot,
                 zig=session.zig,
                 cpu=cpu,
+                binding=binding,
             )
         with session.progress.stage(f"check {stem}.dll"):
             for warning in require_sound(
-                dll, session.toolchain, session.sysroot, session.readers.read
+                dll,
+                session.toolchain,
+                session.sysroot,
+                session.readers.read,
+                own_run_time=job.run_time is not None,
             ):
                 session.progress.warn(warning)
-        dlls.append(_signed(dll, job.spec, session))
+        dlls.append(_signed(dll, job, session))
         files |= _write_companions(job.directory, stem, wrapper)
     files |= _write_payload(job.directory)
     if job.spec.sdk:
@@ -235,6 +282,7 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
         zig_version=session.zig.version,
         flags=_flags(job, session),
         sdk=job.sdk,
+        run_time=_listed_run_time(job, session),
     )
     _write(job.directory / MANIFEST_NAME, manifest)
     if session.check == "wine":
@@ -242,13 +290,78 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
     return dlls
 
 
-def _signed(dll: SealedDll, spec: ModelSpec, session: Session) -> SealedDll:
+def _result(future: Future[Any]) -> Any:
+    """What a future gives; a signal is noticed meanwhile."""
+    while future not in futures.wait([future], WAIT_SECONDS).done:
+        pass
+    return future.result()
+
+
+def _run_time(job: Job, called: Iterable[str], session: Session) -> RunTime | None:
+    """Our own run time, ready, where the model gets it; else None."""
+    choice = choose_run_time(
+        job.spec.name,
+        job.spec.runtime if session.run_time is not None else "torch",
+        called,
+        fallbacks={
+            each
+            for wrapper in job.wrappers.values()
+            for each in extern_targets(wrapper.extern_nodes)
+        },
+    )
+    if choice.remark:
+        session.progress.remark(choice.remark)
+    return run_time_of(session) if choice.own else None
+
+
+def run_time_of(session: Session) -> RunTime:
+    """Our own run time, as soon as it is there."""
+    assert session.run_time is not None
+    if session.run_time.done():
+        return session.run_time.result()
+    with session.progress.stage("aotwin's run time, once for this machine"):
+        run_time: RunTime = _result(session.run_time)
+        return run_time
+
+
+def write_libs(jobs: Sequence[Job], session: Session) -> Mapping[str, str]:
+    """Write the DLLs of our run time for all models that are bound to it.
+
+    Returns:
+        File name in the session's `libs` -> sha256, hex; empty where no model is.
+    """
+    run_time = next((job.run_time for job in jobs if job.run_time is not None), None)
+    if run_time is None:
+        return {}
+    run_time.write(session.libs)
+    require_sound_libs(session.libs, run_time.digests, session.toolchain, session.readers.read)
+    return run_time.digests
+
+
+def _library_reference(job: Job, run_time: RunTime, session: Session) -> str:
+    """The run time's library from the model's folder, "/" between the parts."""
+    return PurePath(os.path.relpath(session.libs / run_time.library, job.directory)).as_posix()
+
+
+def _listed_run_time(job: Job, session: Session) -> ListedRunTime | None:
+    if job.run_time is None:
+        return None
+    return ListedRunTime(_library_reference(job, job.run_time, session), job.run_time.digests)
+
+
+def _signed(dll: SealedDll, job: Job, session: Session) -> SealedDll:
     """A DLL that has passed the gate, signed and checked once more where its model asks for it."""
-    if spec.sign is None or session.signer is None:
+    if job.spec.sign is None or session.signer is None:
         return dll
     with session.progress.stage(f"sign {dll.path.name}"):
-        signed = sign_dll(dll, spec.sign, session.signer)
-        require_sound(signed, session.toolchain, session.sysroot, session.readers.read)
+        signed = sign_dll(dll, job.spec.sign, session.signer)
+        require_sound(
+            signed,
+            session.toolchain,
+            session.sysroot,
+            session.readers.read,
+            own_run_time=job.run_time is not None,
+        )
         return signed
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aotwin.configuration.checkers import RUN_TIMES
 from aotwin.errors import AotwinError, UsageError
 from aotwin.progress import Progress
 from aotwin.termination import terminable
@@ -73,6 +74,12 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument("--name", help="dotted package name (default: from the source's name)")
     build.add_argument("--target", default="windows")
     build.add_argument("--cpu", action="append", help="CPU level, repeated for several")
+    build.add_argument(
+        "--runtime",
+        choices=RUN_TIMES,
+        default="auto",
+        help="own: no torch on Windows; auto (the default): own where it has every operator",
+    )
     build.add_argument("--check", choices=("static", "wine"), default="static")
     build.add_argument(
         "--format",
@@ -94,6 +101,12 @@ def _build(options: argparse.Namespace) -> int:
     cpus = tuple(options.cpu or (toolchain.default_cpu,))
     progress = Progress(quiet=options.quiet)
     if options.format == "pt2":
+        if options.runtime == "own":
+            raise UsageError(
+                "--format pt2 takes no --runtime own",
+                cause="torch's own loader opens the archive, and hands torch's tensors to the DLL",
+                next_step="Build a folder, or leave --runtime out.",
+            )
         if len(cpus) > 1 or options.sdk is not None:
             raise UsageError(
                 "--format pt2 takes one --cpu and no --sdk",
@@ -119,6 +132,7 @@ def _build(options: argparse.Namespace) -> int:
         cpu=cpus,
         progress=progress,
         check=options.check,
+        runtime=options.runtime,
     )
     if options.sdk is not None:
         _write_sdk(built.directory, options.sdk, toolchain)

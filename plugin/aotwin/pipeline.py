@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from aotwin.adapters.storage.files import storage_errors, temporary_folder, working_folder
 from aotwin.adapters.tools.index import file_sha256
-from aotwin.assembly import Job, Session, finish, open_session, share_blobs, start
+from aotwin.assembly import (
+    Job,
+    Session,
+    finish,
+    open_session,
+    run_time_of,
+    share_blobs,
+    start,
+    write_libs,
+)
 from aotwin.errors import StorageError
 from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.progress import Progress
@@ -20,11 +29,13 @@ from aotwin.stages.pack import (
     PackedModel,
     billed_programs,
     check_pure,
+    distribution_of,
     linked_components,
     pack_wheel,
     render_sbom,
     write_pt2,
 )
+from aotwin.stages.runtime import LIBS_FOLDER
 from aotwin.stages.sign import open_signer
 from aotwin.target.toolchain import load_toolchain
 from aotwin.termination import undisturbed
@@ -46,6 +57,7 @@ def build_model(
     inductor: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     check: str = "static",
+    runtime: str = "auto",
 ) -> BuiltModel:
     """Build one model into a folder that any host program on Windows can load.
 
@@ -60,6 +72,7 @@ def build_model(
         inductor: settings for Inductor.
         progress: where to report stages; nowhere by default.
         check: "static", or "wine" to load the DLL in Wine as well.
+        runtime: "own" (no torch on Windows), "torch", or "auto": own where it has every operator.
 
     Returns:
         The folder and the files in it.
@@ -67,7 +80,7 @@ def build_model(
     Raises:
         AotwinError: whatever a user can cause, see `aotwin.errors`.
     """
-    from aotwin.configuration.checkers import check_cpus, check_model_name
+    from aotwin.configuration.checkers import check_cpus, check_model_name, check_runtime
 
     progress = progress or Progress(quiet=True)
     toolchain = load_toolchain(target)
@@ -75,14 +88,23 @@ def build_model(
     check_cpus(tuple(cpu), target, "cpu")
     final = Path(output_dir).absolute().joinpath(*name.split("."))
     _require_replaceable(final)
-    spec = ModelSpec(name, None, None, tuple(cpu), dict(inductor or {}))
+    check_runtime(runtime, "runtime")
+    spec = ModelSpec(name, None, None, tuple(cpu), dict(inductor or {}), runtime=runtime)
     generator = open_source(source, spec, Path.cwd(), toolchain)
     with working_folder(final.parent) as work:
         with open_session(
-            toolchain, generator.torch_version, work, progress=progress, jobs=2, check=check
+            toolchain,
+            generator.torch_version,
+            work,
+            progress=progress,
+            jobs=2,
+            check=check,
+            libs=work / "model" / LIBS_FOLDER,
+            own_run_time=runtime != "torch",
         ) as session:
             job = start(spec, generator, work / "model", session)
             dlls = finish(job, session)
+            write_libs([job], session)
         _replace_directory(work / "model", final)
     return BuiltModel(
         directory=final,
@@ -125,6 +147,8 @@ def build_pt2(
             inductor=inductor,
             progress=progress,
             check=check,
+            # torch's own loader hands torch's tensors to the DLL.
+            runtime="torch",
         )
         write_pt2(built.directory, path)
     return path
@@ -171,6 +195,8 @@ def build_wheel(
             progress=progress,
             jobs=settings.jobs,
             check=settings.check,
+            libs=work / "models" / f"{distribution_of(pure_wheel)}.libs",
+            own_run_time=any(spec.runtime != "torch" for spec in settings.models),
             signer=signer,
         ) as session:
             jobs = [
@@ -179,11 +205,16 @@ def build_wheel(
             ]
             share_blobs(jobs, progress)
             finished = [(job, finish(job, session)) for job in jobs]
+            libs = write_libs(jobs, session)
         with progress.stage("pack"):
             wheel = pack_wheel(
                 pure_wheel,
                 [_packed(job, dlls) for job, dlls in finished],
                 wheel_directory,
+                libs=[
+                    PackedFile(f"{session.libs.name}/{name}", session.libs / name, digest)
+                    for name, digest in libs.items()
+                ],
                 wheel_tag=toolchain.wheel_tag,
                 sbom=_sbom(finished, session),
             )
@@ -205,12 +236,16 @@ def fetch_toolchain(target: str, *, progress: Progress) -> Path:
             toolchain.newest_torch,
             folder,
             progress=progress,
-            jobs=1,
+            jobs=len(os.sched_getaffinity(0)),
             check="static",
+            libs=folder,
+            own_run_time=True,
         ) as session,
     ):
         with progress.stage("C++ run time of the target"):
             session.warm_up.wait()
+        with progress.stage("aotwin's run time"):
+            run_time_of(session)
         return session.sysroot.directory
 
 

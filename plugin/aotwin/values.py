@@ -199,6 +199,8 @@ class ModelSpec:
     sign: SignOptions | None = None
     #: whether its package holds the SDK, too
     sdk: bool = False
+    #: "auto", "own" or "torch"
+    runtime: str = "auto"
 
     @property
     def stem(self) -> str:

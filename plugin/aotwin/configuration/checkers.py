@@ -23,6 +23,8 @@ Checker = Callable[[object, str], Any]
 
 #: the value of `target` that asks for no model at all, to overrule a pyproject.toml
 NO_TARGET = "none"
+#: whose C functions a model may be asked to call; "auto": aotwin's own where it has all of them
+RUN_TIMES = ("auto", "own", "torch")
 
 _URL = re.compile(r"https?://[A-Za-z0-9\[][!-~]{0,2000}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -104,6 +106,16 @@ def check_cpus(cpus: tuple[str, ...], target: str, where: str) -> None:
     for cpu in cpus:
         if cpu not in known:
             raise unknown(f"CPU {cpu!r} of {target} in {where}", cpu, known)
+
+
+def check_runtime(runtime: str, where: str) -> None:
+    """Refuse what is no run time.
+
+    Raises:
+        ConfigurationError: with the nearest known name.
+    """
+    if runtime not in RUN_TIMES:
+        raise unknown(f"run time {runtime!r} in {where}", runtime, RUN_TIMES)
 
 
 def target_name(value: object, where: str) -> str:

@@ -60,6 +60,14 @@ PROJECT_KEYS: Mapping[str, Key] = {
         "number of CPUs",
         "How many compilers run at a time.",
     ),
+    "runtime": Key(
+        checkers.one_of(*checkers.RUN_TIMES),
+        "`auto`, `own` or `torch`",
+        "`auto`: own where it has every operator of the model",
+        "Whose C functions the models call: those of aotwin's own run time, which comes with the "
+        "wheel (no torch on Windows), or those of the torch that is installed there. As a config "
+        "setting or environment variable, of every model.",
+    ),
     "check": Key(
         checkers.one_of("static", "wine"),
         "`static` or `wine`",
@@ -96,6 +104,13 @@ MODEL_KEYS: Mapping[str, Key] = {
         "list, as above",
         "`[tool.aotwin]`'s `cpu`",
         "CPU levels of this model; the first is the one its `.dll` without a suffix is for.",
+        setting=False,
+    ),
+    "runtime": Key(
+        checkers.one_of(*checkers.RUN_TIMES),
+        "as above",
+        "`[tool.aotwin]`'s `runtime`",
+        "The run time of this model.",
         setting=False,
     ),
     "inductor": Key(

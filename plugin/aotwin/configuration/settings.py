@@ -101,6 +101,13 @@ def load_settings(
         _model(name, value, project_dir) for name, value in said.get("models", {}).items()
     )
     refuse_clashes(models)
+    models = tuple(
+        replace(
+            model,
+            runtime=overrides.get("runtime") or model.runtime or said.get("runtime", "auto"),
+        )
+        for model in models
+    )
     if target == NO_TARGET:
         target = None
     else:
@@ -218,6 +225,8 @@ def _model(name: str, value: object, project_dir: Path) -> ModelSpec:
         inductor=said.get("inductor", {}),
         sign=said.get("sign"),
         sdk=said.get("sdk", False),
+        # "" where the model says nothing: what is said for the project comes last.
+        runtime=said.get("runtime", ""),
     )
 
 

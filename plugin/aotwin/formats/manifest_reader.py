@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from aotwin.formats.manifest import MANIFEST_VERSION
+from aotwin.formats.manifest import MANIFEST_VERSION, ListedRunTime
 from aotwin.portable_names import first_clash, name_problem, path_problem, reference_problem
 from aotwin.values import DllSignature, Shipped
 
@@ -20,6 +21,8 @@ _MAX_NBYTES = 1 << 62
 _MAX_DLLS = 16
 #: an SDK has 16 files
 _MAX_SDK_FILES = 1000
+#: our run time has a handful
+_MAX_LIBS = 100
 #: folder of the SDK in a model's folder
 SDK_HOME = "sdk/"
 
@@ -81,6 +84,8 @@ class Manifest:
     #: the other files -> sha256, hex
     files: Mapping[str, str]
     constants: tuple[ListedConstant, ...]
+    #: our own run time; None where the model runs over torch
+    run_time: ListedRunTime | None = None
     #: files of the SDK, "sdk/bin/aotwin.dll" -> sha256, hex; empty where there is no SDK
     sdk: Mapping[str, str] = field(default_factory=dict)
 
@@ -121,6 +126,7 @@ def parse_manifest(data: bytes) -> Manifest:
             _portable(name): _digest(tree["files"], name) for name in _get(tree, "files", dict)
         },
         constants=tuple(_constant(row) for row in _get(tree, "constants", list)),
+        run_time=_run_time(tree),
         sdk=_sdk(_get(tree, "sdk", dict)) if "sdk" in tree else {},
     )  # fmt: skip
     names = [name.lower() for name in manifest.file_names()]
@@ -143,6 +149,26 @@ def _sdk(table: dict[str, Any]) -> dict[str, str]:
     if clash := first_clash(table):
         raise ManifestError(f"its SDK names files that clash: {clash[0]!r} and {clash[1]!r}")
     return {name: _digest(table, name) for name in table}
+
+
+def _run_time(tree: dict[str, Any]) -> ListedRunTime | None:
+    # Manifests of before there was a choice say nothing.
+    kind = _get(tree, "runtime", str) if "runtime" in tree else "torch"
+    if kind not in ("own", "torch"):
+        raise ManifestError(f"`runtime` is {kind[:40]!r}; own and torch are possible")
+    if kind == "torch":
+        return None
+    table = _get(tree, "libs", dict)
+    library = _get(table, "library", str)
+    if problem := reference_problem(library):
+        raise ManifestError(f"it names a run time that cannot be: {problem[:200]}")
+    files = _get(table, "files", dict)
+    if len(files) > _MAX_LIBS:
+        raise ManifestError(f"its run time has {len(files)} files; {_MAX_LIBS} are possible")
+    digests = {_portable(name): _digest(files, name) for name in files}
+    if posixpath.basename(library) not in digests:
+        raise ManifestError("its run time's library is not among the run time's files")
+    return ListedRunTime(library, digests)
 
 
 def _dll(row: Any) -> ListedDll:

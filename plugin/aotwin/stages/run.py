@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from aotwin.adapters.tools.process import run
 from aotwin.errors import LoadError
+from aotwin.formats.manifest import MANIFEST_NAME
+from aotwin.formats.manifest_reader import MAX_MANIFEST_NBYTES
 
 if TYPE_CHECKING:
     from aotwin.stages.link import Sysroot
@@ -67,8 +69,8 @@ def run_model(
         directory: a built model's folder, or one of its DLLs.
         inputs: one file for each input, in their order.
         options: by default one call, and lines of text.
-        torch: the folder of torch_cpu.dll; by default the sysroot's on Linux, the installed torch's
-            on Windows.
+        torch: the folder of torch_cpu.dll, for a model over torch; by default the sysroot's on
+            Linux, the installed torch's on Windows.
         sdk: an SDK that brings aotwin-run.exe; needed on Windows, built on Linux.
         target: whose aotwin-run and sysroot are used.
 
@@ -90,14 +92,14 @@ def run_model(
 
 
 def run_arguments(
-    model: str, inputs: Sequence[str], output: str | None, torch: str, options: RunOptions
+    model: str, inputs: Sequence[str], output: str | None, torch: str | None, options: RunOptions
 ) -> list[str]:
-    """aotwin-run's arguments, paths spelled for Windows."""
+    """aotwin-run's arguments, paths spelled for Windows; `torch` None for a model without it."""
     return [
         model,
         *(word for each in inputs for word in ("--input", each)),
         *(("--output", output) if output is not None else ()),
-        *("--torch", torch),
+        *(("--torch", torch) if torch is not None else ()),
         *("--repeat", str(options.repeat)),
         *("--threads", str(options.threads)),
         *(("--describe",) if options.describe else ()),
@@ -118,11 +120,28 @@ def _run_natively(
         str(directory.absolute()),
         [str(path.absolute()) for path in inputs],
         str(options.output.absolute()) if options.output else None,
-        str((torch or _installed_torch()).absolute()),
+        _torch_natively(home, torch),
         options,
     )
     done = run([str(program), *arguments], tool=program.name)
     return RunReport(done.returncode, done.stdout, done.stderr)
+
+
+def _torch_natively(home: Path, torch: Path | None) -> str | None:
+    if torch is None and is_over_own_run_time(home):
+        return None
+    return str((torch or _installed_torch()).absolute())
+
+
+def is_over_own_run_time(model: Path) -> bool:
+    """Whether a built model, its folder or a DLL in it, needs no torch; False where nobody says."""
+    home = model if model.is_dir() else model.parent
+    try:
+        with (home / MANIFEST_NAME).open("rb") as file:
+            manifest = json.loads(file.read(MAX_MANIFEST_NBYTES))
+        return bool(manifest["runtime"] == "own")
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _program_of_sdk(sdk: Path) -> Path:
@@ -167,11 +186,14 @@ def _run_with_wine(
     toolchain = load_toolchain(target)
     wine = ready_session()
     program = _program_of_sdk(sdk) if sdk else build_run_program(toolchain, find_zig())
+    folder = torch
+    if folder is None and not is_over_own_run_time(directory):
+        folder = torch_folder(toolchain)
     arguments = run_arguments(
         windows_path(directory),
         [windows_path(path) for path in inputs],
         windows_path(options.output) if options.output else None,
-        windows_path(torch or torch_folder(toolchain)),
+        windows_path(folder) if folder is not None else None,
         options,
     )
     with closing(wine) as session:

@@ -6,12 +6,14 @@
                 and zig (.dll.a); cmake/aotwin/, pkgconfig/
     share/      examples
 
-aotwin.dll is the same for all models, and is built once per machine.
+aotwin.dll is the same for all models: the run time of our own with the SDK's C API.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,11 +27,11 @@ from aotwin.errors import ConfigurationError, LoadError
 from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.formats.manifest_reader import MAX_MANIFEST_NBYTES, ManifestError, parse_manifest
 from aotwin.stages.link import definition_file, import_library_command, runtime_flags
+from aotwin.stages.runtime import LIBRARY, build_library
 from aotwin.target.toolchain import Toolchain, toolchain_path
 from aotwin.values import SDK_STEMS
 from aotwin.version import __version__
 
-LIBRARY = "aotwin.dll"
 RUN_PROGRAM = "aotwin-run.exe"
 #: folder of toolchains/ -> files of it, where they go in the SDK
 _FILES = {
@@ -150,15 +152,12 @@ def sdk_programs(toolchain: Toolchain, zig: Zig) -> Path:
     Raises:
         ToolError: zig failed.
     """
+    own_library = build_library(toolchain, zig, jobs=len(os.sched_getaffinity(0)))
 
     def build(folder: Path) -> None:
         for name in ("bin", "lib"):
             (folder / name).mkdir()
-        zig.run(library_command(toolchain), cwd=folder / "bin", doing=f"building {LIBRARY}")
-        # What the linker leaves beside the DLL is named and laid out by its own rules.
-        for path in (folder / "bin").iterdir():
-            if path.name != LIBRARY:
-                path.unlink()
+        shutil.copyfile(own_library, folder / "bin" / LIBRARY)
         library = model_import_library(folder / "bin" / LIBRARY, toolchain, zig)
         (folder / "lib" / "aotwin.lib").write_bytes(library)
         (folder / "lib" / "libaotwin.dll.a").write_bytes(library)
@@ -167,23 +166,10 @@ def sdk_programs(toolchain: Toolchain, zig: Zig) -> Path:
             cwd=folder / "bin",
             doing=f"building {RUN_PROGRAM}",
         )
-        for name in (LIBRARY, RUN_PROGRAM):
-            set_checksum(folder / "bin" / name)
+        set_checksum(folder / "bin" / RUN_PROGRAM)
 
-    return build_once(cache_dir() / "runtime" / f"sdk-{_programs_key(toolchain, zig)}", build)
-
-
-def library_command(toolchain: Toolchain) -> list[str]:
-    """The `zig c++` call that builds aotwin.dll; its C++ run time is the models' own build."""
-    return [
-        *runtime_flags(toolchain),
-        "-std=c++20",
-        *_WARNINGS,
-        *_includes(),
-        str(toolchain_path("windows/sdk/src/aotwin.cpp")),
-        "-o",
-        LIBRARY,
-    ]
+    key = _programs_key(own_library, toolchain, zig)
+    return build_once(cache_dir() / "runtime" / f"sdk-{key}", build)
 
 
 def run_program_command(toolchain: Toolchain, import_library: Path) -> list[str]:
@@ -226,8 +212,9 @@ def _includes() -> list[str]:
     return [f"-I{toolchain_path(name)}" for name in _INCLUDED]
 
 
-def _programs_key(toolchain: Toolchain, zig: Zig) -> str:
+def _programs_key(library: Path, toolchain: Toolchain, zig: Zig) -> str:
     digest = hashlib.sha256("\0".join([zig.version, *runtime_flags(toolchain)]).encode())
+    digest.update(library.read_bytes())
     folders = (*_INCLUDED, "windows/run")
     for path in (path for name in folders for path in sorted(toolchain_path(name).iterdir())):
         if path.is_file():

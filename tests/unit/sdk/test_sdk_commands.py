@@ -17,8 +17,8 @@ from aotwin.adapters.tools.wine import linux_path, program_environment, windows_
 from aotwin.adapters.tools.zig import Zig
 from aotwin.errors import LoadError, ToolError
 from aotwin.stages.link.description import c_string, description_source
-from aotwin.stages.run import RunOptions, run_arguments
-from aotwin.stages.sdk import default_dll, library_command, run_program_command
+from aotwin.stages.run import RunOptions, is_over_own_run_time, run_arguments
+from aotwin.stages.sdk import default_dll, run_program_command
 from aotwin.target.toolchain import load_toolchain, toolchain_path, vc_runtime
 from aotwin.values import TensorSpec, Wrapper
 
@@ -46,7 +46,7 @@ WRAPPER = Wrapper(
 
 
 def test_a_description_has_a_row_for_each_input_and_output() -> None:
-    source = description_source(WRAPPER, cpu="x86-64-v3", torch_version="2.13.0")
+    source = description_source(WRAPPER, cpu="x86-64-v3", torch_version="2.13.0", run_time="torch")
     assert "input_0_sizes[] = {-1, -1, INT64_C(3)};" in source
     assert 'input_0_symbols[] = {"batch", "", NULL};' in source
     assert (
@@ -60,15 +60,19 @@ def test_a_description_has_a_row_for_each_input_and_output() -> None:
 
 
 def test_a_dll_checks_the_cpu_for_the_level_that_it_was_compiled_for() -> None:
-    source = description_source(WRAPPER, cpu="x86-64-v4", torch_version="2.13.0")
+    source = description_source(WRAPPER, cpu="x86-64-v4", torch_version="2.13.0", run_time="own")
     assert "return aotwin_cpu_level() >= 4;" in source
     assert '.cpu = "x86-64-v4",' in source
+    assert '.run_time = "own",' in source
 
 
 def test_fallback_operators_are_named_once_and_sorted() -> None:
     nodes = b'{"nodes": [{"node": {"target": "aten::svd"}}, {"node": {"target": "aten::det"}}]}'
     source = description_source(
-        replace(WRAPPER, extern_nodes=nodes), cpu="x86-64-v3", torch_version="2.13.0"
+        replace(WRAPPER, extern_nodes=nodes),
+        cpu="x86-64-v3",
+        torch_version="2.13.0",
+        run_time="torch",
     )
     assert '.fallback_operators = "aten::det, aten::svd",' in source
 
@@ -87,15 +91,12 @@ def test_any_text_is_a_c_string_of_its_utf8_bytes(text: str) -> None:
 # --- commands ---------------------------------------------------------------------------------
 
 
-def test_the_library_is_a_dll_and_the_program_is_not() -> None:
-    toolchain = load_toolchain("windows")
-    library = library_command(toolchain)
-    program = run_program_command(toolchain, Path("/sdk/lib/aotwin.lib"))
-    assert "-shared" in library and "-shared" not in program
-    assert "-Werror" in library and "-Werror" in program
-    assert library[-2:] == ["-o", "aotwin.dll"]
+def test_the_program_is_no_dll() -> None:
+    program = run_program_command(load_toolchain("windows"), Path("/sdk/lib/aotwin.lib"))
+    assert "-shared" not in program
+    assert "-Werror" in program
     assert program[-3:] == ["/sdk/lib/aotwin.lib", "-o", "aotwin-run.exe"]
-    assert "-mcpu=x86_64" in library and "-mcpu=x86_64" in program
+    assert "-mcpu=x86_64" in program
 
 
 def test_what_is_asked_for_is_what_aotwin_run_is_told() -> None:
@@ -107,6 +108,27 @@ def test_what_is_asked_for_is_what_aotwin_run_is_told() -> None:
     assert run_arguments("M", [], None, "T", RunOptions()) == [
         "M", "--torch", "T", "--repeat", "1", "--threads", "1",
     ]  # fmt: skip
+
+
+def test_a_model_without_torch_is_told_of_no_folder_of_torch() -> None:
+    assert run_arguments("M", [], None, None, RunOptions()) == [
+        "M", "--repeat", "1", "--threads", "1",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("manifest", "own"),
+    [('{"runtime": "own"}', True), ('{"runtime": "torch"}', False), ("{}", False), ("[", False),
+     ("[]", False), (None, False)],
+)  # fmt: skip
+def test_a_model_s_manifest_says_whether_torch_is_needed(
+    manifest: str | None, own: bool, tmp_path: Path
+) -> None:
+    if manifest is not None:
+        (tmp_path / "aotwin.json").write_text(manifest)
+    assert is_over_own_run_time(tmp_path) is own
+    (tmp_path / "m.dll").touch()
+    assert is_over_own_run_time(tmp_path / "m.dll") is own
 
 
 @pytest.mark.parametrize("name", ["cc", "c++", "ar", "ranlib", "rc"])

@@ -4,7 +4,18 @@
 they compare with. The gate stops a build; `check_path` reports on whatever a user names.
 """
 
-from aotwin.stages.check.gate import require_loadable, require_sound, require_sound_sdk
+from aotwin.stages.check.gate import (
+    require_loadable,
+    require_sound,
+    require_sound_libs,
+    require_sound_sdk,
+)
 from aotwin.stages.check.paths import check_path
 
-__all__ = ["check_path", "require_loadable", "require_sound", "require_sound_sdk"]
+__all__ = [
+    "check_path",
+    "require_loadable",
+    "require_sound",
+    "require_sound_libs",
+    "require_sound_sdk",
+]

@@ -9,19 +9,25 @@ from aotwin.adapters.pe.readers import Read, read_with_all
 from aotwin.errors import CheckError
 from aotwin.formats.findings import Finding, Report
 from aotwin.stages.check.dll import check_dll
-from aotwin.stages.check.rules.policy import load_policy, load_sdk_policies
+from aotwin.stages.check.rules.policy import RUN_TIME_LIBRARY, load_policy, load_sdk_policies
 from aotwin.stages.link import Sysroot
 from aotwin.target.toolchain import Toolchain
 from aotwin.values import SealedDll
 
 
 def require_sound(
-    dll: SealedDll, toolchain: Toolchain, sysroot: Sysroot, read: Read
+    dll: SealedDll,
+    toolchain: Toolchain,
+    sysroot: Sysroot,
+    read: Read,
+    *,
+    own_run_time: bool = False,
 ) -> tuple[str, ...]:
     """Check a sealed DLL against the target's policy and the sysroot's own DLLs.
 
     Args:
         read: `Readers.read`.
+        own_run_time: whether it is bound to our own run time, and must import nothing of torch.
 
     Returns:
         Warnings for the user, one line each.
@@ -29,9 +35,10 @@ def require_sound(
     Raises:
         CheckError: there is a finding that forbids shipping the DLL.
     """
+    policy = load_policy(toolchain.name)
     report = check_dll(
         dll.path,
-        policy=load_policy(toolchain.name),
+        policy=policy.over_own_run_time() if own_run_time else policy,
         sysroot_exports=sysroot.exports,
         sealed=dll,
         read=read,
@@ -64,6 +71,34 @@ def require_sound_sdk(
             policy=policy,
             sysroot_exports={},
             sealed_sha256=digests[place],
+            read=read,
+        )
+        _require_no_errors(
+            report,
+            "Nothing was written. aotwin toolchain clean makes the next build compile it again; "
+            "please report it if that does not help.",
+        )
+
+
+def require_sound_libs(
+    folder: Path, digests: Mapping[str, str], toolchain: Toolchain, read: Read = read_with_all
+) -> None:
+    """Check the DLLs of our own run time, as models' DLLs are checked.
+
+    Args:
+        folder: where they lie.
+        digests: file name -> sha256 of what was written, hex.
+        read: `Readers.read`.
+
+    Raises:
+        CheckError: there is a finding that forbids shipping one of them.
+    """
+    for name, digest in digests.items():
+        report = check_dll(
+            folder / name,
+            policy=load_sdk_policies(toolchain.name)[RUN_TIME_LIBRARY],
+            sysroot_exports={},
+            sealed_sha256=digest,
             read=read,
         )
         _require_no_errors(

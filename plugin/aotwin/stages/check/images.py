@@ -13,7 +13,7 @@ from aotwin.formats.manifest_reader import Manifest
 from aotwin.stages.check.dll import judge
 from aotwin.stages.check.inspection import TARGET, Inspection
 from aotwin.stages.check.rules import File
-from aotwin.stages.check.rules.policy import Policy, load_sdk_policies
+from aotwin.stages.check.rules.policy import RUN_TIME_LIBRARY, Policy, load_sdk_policies
 
 
 def judge_dll(
@@ -25,17 +25,20 @@ def judge_dll(
     sealed = listed.sha256 if listed else None
     # First: they come from the disk while the readers are still starting.
     exports = _exports(manifest, inspection)
-    file = _read(files, path, sealed, inspection.policy, inspection)
+    policy = inspection.policy
+    if manifest is not None and manifest.run_time is not None:
+        policy = policy.over_own_run_time()
+    file = _read(files, path, sealed, policy, inspection)
     if listed is not None:
         file = replace(
             file, sealed_authenticode=listed.authenticode_sha256, signature=listed.signature
         )
-    found, facts = judge(file, inspection.policy, exports, place=path)
+    found, facts = judge(file, policy, exports, place=path)
     inspection.found += found
     if file.data is None or facts is None:
         return {}
     cpu = listed.cpu if listed else ""
-    resolved = _resolved(facts, found, inspection, compared=exports is not None)
+    resolved = _resolved(facts, found, policy, inspection, compared=exports is not None)
     inspection.examined.append(_examined(path, file, facts, cpu, resolved))
     return {name: find_pairings(file.data, facts)}
 
@@ -43,13 +46,25 @@ def judge_dll(
 def judge_sdk_program(files: Files, path: str, sealed: str | None, inspection: Inspection) -> None:
     """Apply every rule to a DLL or program of the SDK, which imports nothing of torch."""
     policy = load_sdk_policies(TARGET)[path[path.rfind("/") + 1 :]]
+    _judge_own(files, path, sealed, policy, inspection)
+
+
+def judge_lib(files: Files, path: str, sealed: str, inspection: Inspection) -> None:
+    """Apply every rule to a DLL of our run time, once for all models that are bound to it."""
+    if path in files.names() and path not in inspection.judged:
+        inspection.judged.add(path)
+        _judge_own(files, path, sealed, load_sdk_policies(TARGET)[RUN_TIME_LIBRARY], inspection)
+
+
+def _judge_own(
+    files: Files, path: str, sealed: str | None, policy: Policy, inspection: Inspection
+) -> None:
     file = _read(files, path, sealed, policy, inspection)
     found, facts = judge(file, policy, None, place=path)
     inspection.found += found
     if facts is not None:
-        inspection.examined.append(
-            _examined(path, file, facts, "", _resolved(facts, found, inspection, compared=False))
-        )
+        resolved = _resolved(facts, found, policy, inspection, compared=False)
+        inspection.examined.append(_examined(path, file, facts, "", resolved))
 
 
 def _read(
@@ -80,13 +95,18 @@ def _exports(
 
 
 def _resolved(
-    facts: PeFacts, found: list[Finding], inspection: Inspection, *, compared: bool
+    facts: PeFacts,
+    found: list[Finding],
+    policy: Policy,
+    inspection: Inspection,
+    *,
+    compared: bool,
 ) -> str:
     """Where its imports were found, in a few words."""
     count = f"{len(facts.imports)} imports"
     if any(finding.id.startswith("PE-IMPORT") for finding in found):
         return f"{count}, not all as they must be"
-    if not any(inspection.policy.imports.is_sysroot(dll) for dll in facts.import_dlls):
+    if not any(policy.imports.is_sysroot(dll) for dll in facts.import_dlls):
         return f"{count} resolved in Windows"
     if not compared or inspection.sysroot is None:
         return f"{count}, those of torch not compared"

@@ -29,6 +29,8 @@ class Inspection:
     found: list[Finding] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     examined: list[Examined] = field(default_factory=list)
+    #: paths of files that several models share, once they were judged
+    judged: set[str] = field(default_factory=set)
 
     def apply(self, rules: Iterable[Rule[Any]], subject: object, place: str = "") -> bool:
         """Apply rules to a subject of theirs; returns whether nothing was found."""

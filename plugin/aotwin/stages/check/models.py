@@ -14,9 +14,17 @@ from aotwin.formats.manifest_reader import (
     ManifestError,
     parse_manifest,
 )
-from aotwin.stages.check.images import judge_dll, judge_sdk_program
+from aotwin.stages.check.images import judge_dll, judge_lib, judge_sdk_program
 from aotwin.stages.check.inspection import TARGET, Inspection
-from aotwin.stages.check.rules import BLOB_RULES, MODEL_RULES, SDK_RULES, Model, sdk_programs
+from aotwin.stages.check.rules import (
+    BLOB_RULES,
+    LIBS_RULES,
+    MODEL_RULES,
+    SDK_RULES,
+    Model,
+    libs_of,
+    sdk_programs,
+)
 
 #: a DLL under the name that torch's own Windows loader wants
 _DLL_SUFFIXES = (".dll", ".pyd")
@@ -46,6 +54,9 @@ def check_models(files: Files, inspection: Inspection) -> int:
         place = home.rstrip("/")
         inspection.apply(MODEL_RULES, model, place)
         check_blob(model, inspection, place)
+        inspection.apply(LIBS_RULES, model, place)
+        for path, sealed in libs_of(model).items():
+            judge_lib(files, path, sealed, inspection)
         inspection.apply(SDK_RULES, model, place)
     if homes and not inspection.full:
         inspection.skip("MODEL-BLOB-DIGEST", "the whole blob is hashed with --full")

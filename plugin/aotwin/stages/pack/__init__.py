@@ -8,6 +8,7 @@ from aotwin.stages.pack.wheel import (
     PackedModel,
     add_top_levels,
     check_pure,
+    distribution_of,
     pack_wheel,
 )
 
@@ -19,6 +20,7 @@ __all__ = [
     "add_top_levels",
     "billed_programs",
     "check_pure",
+    "distribution_of",
     "linked_components",
     "pack_wheel",
     "render_sbom",

@@ -67,6 +67,7 @@ def pack_wheel(
     *,
     wheel_tag: str,
     sbom: Callable[[str, int], bytes] | None = None,
+    libs: Sequence[PackedFile] = (),
 ) -> Path:
     """Write `<name>-<version>-py3-none-<wheel_tag>.whl`.
 
@@ -77,6 +78,7 @@ def pack_wheel(
         wheel_tag: platform tag of the target, "win_amd64".
         sbom: makes the bill of materials from the project's METADATA and the time of all members
             in seconds since 1970; None for none.
+        libs: DLLs that models share.
 
     Returns:
         Path of the wheel.
@@ -97,7 +99,8 @@ def pack_wheel(
         _require_pure(archive, dist_info, pure_wheel.name)
         members = [
             *_project_members(archive, dist_info, models),
-            *_model_members(models),
+            *_file_members(file for model in models for file in model.files),
+            *_file_members(libs),
             Member.from_bytes(f"{dist_info}/WHEEL", _wheel_file(tag, name.build)),
         ]
         if sbom is not None:
@@ -105,6 +108,15 @@ def pack_wheel(
             members.append(Member.from_bytes(f"{dist_info}/{SBOM_PATH}", sbom(metadata, epoch)))
         write_wheel(path, members, dist_info=dist_info, epoch=epoch)
     return path
+
+
+def distribution_of(pure_wheel: Path) -> str:
+    """The project's name as wheels spell it: "sentence_embeddings".
+
+    Raises:
+        ConfigurationError: it is not named like a wheel.
+    """
+    return _WheelName.parse(pure_wheel.name).distribution
 
 
 def check_pure(pure_wheel: Path) -> None:
@@ -174,7 +186,7 @@ def _from_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     )
 
 
-def _model_members(models: Sequence[PackedModel]) -> list[Member]:
+def _file_members(files: Iterable[PackedFile]) -> list[Member]:
     return [
         Member.from_bytes(
             file.arcname, file.source, stored=_is_stored(file.arcname), sha256=file.sha256
@@ -188,8 +200,7 @@ def _model_members(models: Sequence[PackedModel]) -> list[Member]:
             # Gigabytes of weights are hashed on the way into the wheel, and not once more.
             reread=not file.arcname.endswith(".blob"),
         )
-        for model in models
-        for file in model.files
+        for file in files
     ]
 
 

@@ -12,8 +12,9 @@
  * Threads: several may call functions with the same model at the same time, but for aotwin_close.
  * Up to `num_runners` calls run together, further ones wait.
  *
- * torch's DLLs are taken from the folder that the host names, or from the program's own folder;
- * never from the current folder or PATH. Once loaded they stay until the process ends.
+ * A model over aotwin's own run time needs this library alone. For one over torch, torch's DLLs are
+ * taken from the folder that the host names, or from the program's own folder; never from the current
+ * folder or PATH. Once loaded they stay until the process ends.
  */
 #ifndef AOTWIN_H
 #define AOTWIN_H
@@ -161,6 +162,9 @@ typedef struct aotwin_model_info {
   double torch_ms;
   double dll_ms;
   double weights_ms;
+  /* Whose functions the model calls: "own" (this library's) or "torch". With "own", torch_path is
+   * this library's and torch_version that of the headers that the model was compiled with. */
+  const char* run_time;
 } aotwin_model_info;
 
 /* For aotwin_open. Fill with zeros, then set what is wanted. */
@@ -174,6 +178,9 @@ typedef struct aotwin_open_options {
    * folder, or whatever torch_cpu.dll the process has loaded already. */
   const char* torch_directory;
   const wchar_t* torch_directory_w;
+  /* Threads of a call; 0: OMP_NUM_THREADS, or else the physical cores. For models over torch the
+   * environment decides alone. */
+  uint32_t num_threads;
 } aotwin_open_options;
 
 typedef struct aotwin_model aotwin_model;

@@ -24,53 +24,11 @@ namespace {
 
 using namespace aotwin;
 
-std::wstring wide(const char* text, const char* what) {
-  if (text[0] == 0) {
-    throw Failure(AOTWIN_ERROR_ARGUMENT, std::string(what) + " is empty");
-  }
-  const int size = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, nullptr, 0);
-  if (size <= 0) {
-    throw Failure(AOTWIN_ERROR_ARGUMENT, std::string(what) + " is no UTF-8");
-  }
-  std::wstring result(static_cast<size_t>(size) - 1, L'\0');
-  MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, result.data(), size);
-  return result;
-}
-
-struct Options {
-  uint32_t num_runners = 1;
-  // Full, or "" for the program's own.
-  std::wstring torch_directory;
-};
-
-Options read_options(const aotwin_open_options* given) {
-  Options options;
-  if (given == nullptr) {
-    return options;
-  }
-  // Of an earlier version: the fields behind its end are not there.
-  aotwin_open_options known{};
-  require(given->struct_size >= 2 * sizeof(uint32_t), "aotwin_open_options.struct_size is not set");
-  std::memcpy(&known, given, std::min<size_t>(given->struct_size, sizeof(known)));
-  require(known.num_runners <= 4096, "aotwin_open_options.num_runners is above 4096");
-  require(
-      known.torch_directory == nullptr || known.torch_directory_w == nullptr,
-      "torch_directory and torch_directory_w are both set: one of them is enough");
-  options.num_runners = known.num_runners == 0 ? 1 : known.num_runners;
-  if (known.torch_directory != nullptr) {
-    options.torch_directory = full_path(wide(known.torch_directory, "torch_directory"));
-  } else if (known.torch_directory_w != nullptr) {
-    require(known.torch_directory_w[0] != 0, "torch_directory_w is empty");
-    options.torch_directory = full_path(known.torch_directory_w);
-  }
-  return options;
-}
-
 std::shared_ptr<Model> first_that_fits(
-    const Torch& torch, const std::vector<std::wstring>& dlls, uint32_t num_runners) {
+    const std::vector<std::wstring>& dlls, const Options& options) {
   for (size_t i = 0;; ++i) {
     try {
-      return std::make_shared<Model>(torch, dlls[i], num_runners);
+      return std::make_shared<Model>(dlls[i], options);
     } catch (const Failure& failure) {
       if (failure.code() != AOTWIN_ERROR_CPU || i + 1 == dlls.size()) {
         throw;
@@ -85,11 +43,10 @@ void open(const std::wstring& path, const aotwin_open_options* given, aotwin_mod
   if (dlls.empty()) {
     throw Failure(AOTWIN_ERROR_NOT_FOUND, utf8(path) + " holds no DLL for this machine's CPU");
   }
-  const LoadedTorch torch = load_torch(options.torch_directory);
   auto opened = std::make_unique<aotwin_model>();
-  opened->model = first_that_fits(torch.torch, dlls, options.num_runners);
+  opened->model = first_that_fits(dlls, options);
   opened->model->start();
-  opened->info = opened->model->info(torch.milliseconds);
+  opened->info = opened->model->info();
   *result = opened.release();
 }
 

@@ -9,6 +9,8 @@
 
 #include "aotwin_weights.h"
 #include "model_files.h"
+#include "options.h"
+#include "own_run_time.h"
 #include "tensors.h"
 
 namespace aotwin {
@@ -23,6 +25,8 @@ struct ModelFunctions {
   int32_t (*num_outputs)(void*, size_t*) = nullptr;
   int32_t (*weights_info)(void*, AotwinWeights*) = nullptr;
   const AotwinDescription* (*describe)() = nullptr;
+  // Of a DLL over our own run time.
+  int32_t (*bind)(void*) = nullptr;
 };
 
 inline double milliseconds_since(std::chrono::steady_clock::time_point start) {
@@ -31,18 +35,22 @@ inline double milliseconds_since(std::chrono::steady_clock::time_point start) {
 
 class Model {
  public:
-  Model(const Torch& torch, const std::wstring& dll, uint32_t num_runners)
-      : torch_(torch), path_(utf8(dll)), num_runners_(num_runners) {
+  Model(const std::wstring& dll, const Options& options)
+      : path_(utf8(dll)), num_runners_(options.num_runners), num_threads_(options.num_threads) {
     const auto start = std::chrono::steady_clock::now();
-    load(dll);
+    load(dll, options.torch_directory);
     read_description();
-    dll_ms_ = milliseconds_since(start);
+    take_run_time(options.torch_directory);
+    dll_ms_ = milliseconds_since(start) - torch_ms_;
   }
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
   ~Model() {
     if (container_ != nullptr) {
       functions_.remove(container_);
+    }
+    if (torch_ != nullptr && torch_->own) {
+      aotwin_memory_trim();
     }
   }
 
@@ -72,25 +80,26 @@ class Model {
     return outputs_;
   }
   const Torch& torch() const {
-    return torch_;
+    return *torch_;
   }
 
-  aotwin_model_info info(double torch_ms) const {
+  aotwin_model_info info() const {
     aotwin_model_info info{};
     info.num_inputs = description_->num_inputs;
     info.num_outputs = description_->num_outputs;
     info.num_runners = num_runners_;
     info.dll_path = path_.c_str();
     info.weights_path = weights_path_.c_str();
-    info.torch_path = torch_.path_utf8.c_str();
-    info.torch_version = torch_.version.c_str();
+    info.torch_path = torch_->path_utf8.c_str();
+    info.torch_version = torch_->version.c_str();
     info.cpu = description_->cpu;
     info.weights_nbytes = weights_.constants_size;
     info.mapped_nbytes = weights_.mapped_bytes;
     info.copied_nbytes = weights_.copied_bytes;
-    info.torch_ms = torch_ms;
+    info.torch_ms = torch_ms_;
     info.dll_ms = dll_ms_;
     info.weights_ms = weights_ms_;
+    info.run_time = torch_->own ? "own" : "torch";
     return info;
   }
 
@@ -110,11 +119,12 @@ class Model {
 
   // `tensors`: checked.
   std::vector<Handle> run(const aotwin_tensor* tensors) const {
-    const NoGrad no_grad(torch_);
+    const NoGrad no_grad(*torch_);
+    const ThreadLimit threads(torch_->own ? num_threads_ : 0);
     std::vector<Handle> owned;
     owned.reserve(inputs_.size());
     for (size_t i = 0; i < inputs_.size(); ++i) {
-      owned.push_back(input_handle(torch_, tensors[i], inputs_[i]));
+      owned.push_back(input_handle(*torch_, tensors[i], inputs_[i]));
     }
     return run_handles(owned);
   }
@@ -137,7 +147,7 @@ class Model {
   }
 
  private:
-  void load(const std::wstring& dll) {
+  void load(const std::wstring& dll, const std::wstring& torch_directory) {
     // Its initializers, which run while it is loaded, may have instructions of the lowest level.
     if (cpu_level() < lowest_level) {
       throw Failure(
@@ -146,8 +156,13 @@ class Model {
               " or higher, which this machine's CPU does not have");
     }
     DWORD error = 0;
-    // What a model imports besides Windows' own DLLs is loaded already: torch_cpu.dll, libiomp5md.dll.
+    // A model over our own run time imports Windows' own DLLs alone.
     library_ = load_library(dll, LOAD_LIBRARY_SEARCH_SYSTEM32, error);
+    if (library_.get() == nullptr && error == ERROR_MOD_NOT_FOUND) {
+      // What others import besides is loaded then: torch_cpu.dll, libiomp5md.dll.
+      take_torch(torch_directory);
+      library_ = load_library(dll, LOAD_LIBRARY_SEARCH_SYSTEM32, error);
+    }
     if (library_.get() == nullptr) {
       throw Failure(AOTWIN_ERROR_MODEL, path_ + " cannot be loaded: " + windows_error(error));
     }
@@ -167,6 +182,33 @@ class Model {
     find(functions_.run, "AOTInductorModelContainerRun");
     find(functions_.num_inputs, "AOTInductorModelContainerGetNumInputs");
     find(functions_.num_outputs, "AOTInductorModelContainerGetNumOutputs");
+    find(functions_.bind, "AotwinBindRuntime");
+  }
+
+  void take_torch(const std::wstring& torch_directory) {
+    const LoadedTorch torch = load_torch(torch_directory);
+    torch_ = &torch.torch;
+    torch_ms_ = torch.milliseconds;
+  }
+
+  // What the model's functions are called with: our own run time, which is this library, or torch.
+  void take_run_time(const std::wstring& torch_directory) {
+    if (std::string_view(description_->run_time) == "own") {
+      torch_ = &own_run_time();
+      if (functions_.bind(own_module()) != 0) {
+        throw Failure(AOTWIN_ERROR_MODEL, path_ + ": " + last_error());
+      }
+      return;
+    }
+    if (torch_ == nullptr) {
+      take_torch(torch_directory);
+    }
+    if (torch_->version != description_->torch_version) {
+      throw Failure(
+          AOTWIN_ERROR_TORCH,
+          path_ + " was compiled for torch " + description_->torch_version + ", " +
+              torch_->path_utf8 + " is torch " + torch_->version);
+    }
   }
 
   void read_description() {
@@ -185,12 +227,6 @@ class Model {
           AOTWIN_ERROR_CPU,
           path_ + " was compiled for CPUs of the level " + description_->cpu +
               ", which this machine's CPU does not have");
-    }
-    if (torch_.version != description_->torch_version) {
-      throw Failure(
-          AOTWIN_ERROR_TORCH,
-          path_ + " was compiled for torch " + description_->torch_version + ", " +
-              torch_.path_utf8 + " is torch " + torch_.version);
     }
     if (description_->fallback_operators[0] != 0) {
       throw Failure(
@@ -236,7 +272,7 @@ class Model {
     const int32_t code = functions_.run(
         container_, inputs.data(), inputs.size(), raw.data(), raw.size(), nullptr, nullptr);
     for (size_t i = 0; i < inputs.size(); ++i) {
-      owned[i] = Handle(torch_, inputs[i]);
+      owned[i] = Handle(*torch_, inputs[i]);
     }
     std::vector<Handle> results;
     results.reserve(raw.size());
@@ -244,7 +280,7 @@ class Model {
       throw Failure(AOTWIN_ERROR_RUN, path_ + ": " + last_error());
     }
     for (const TensorHandle each : raw) {
-      results.emplace_back(torch_, each);
+      results.emplace_back(*torch_, each);
     }
     return results;
   }
@@ -253,17 +289,21 @@ class Model {
     const char* message = nullptr;
     functions_.last_error(&message);
     std::string text = message != nullptr && message[0] != 0 ? message : "no reason is given";
-    const char* reason = torch_.reason != nullptr ? torch_.reason() : nullptr;
+    const char* reason =
+        torch_ != nullptr && !torch_->own && torch_->reason != nullptr ? torch_->reason() : nullptr;
     if (reason != nullptr && reason[0] != 0 && text.find("API call failed") != std::string::npos) {
       text += std::string(" (torch: ") + reason + ")";
     }
     return text;
   }
 
-  const Torch& torch_;
+  // Set when the model is loaded.
+  const Torch* torch_ = nullptr;
   std::string path_;
   std::string weights_path_;
   uint32_t num_runners_;
+  int num_threads_;
+  double torch_ms_ = 0;
   Library library_;
   ModelFunctions functions_;
   const AotwinDescription* description_ = nullptr;

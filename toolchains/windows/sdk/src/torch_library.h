@@ -52,6 +52,8 @@ struct Torch {
   // "2.13.0"
   std::string version;
   int32_t cpu = 0;
+  // Whether it is not torch at all but our own run time, which has the same functions.
+  bool own = false;
   // torch's number of each of our dtypes, by position in `dtypes`.
   int32_t dtype_numbers[std::size(dtypes)] = {};
 

@@ -12,6 +12,7 @@ from aotwin.stages.check.rules.file_rules import FILE_RULES
 from aotwin.stages.check.rules.headers import HEADER_RULES
 from aotwin.stages.check.rules.imports import IMPORT_RULES
 from aotwin.stages.check.rules.input_rules import INPUT_RULES, Input
+from aotwin.stages.check.rules.libs_rules import LIBS_RULES, libs_of
 from aotwin.stages.check.rules.model import Model
 from aotwin.stages.check.rules.model_rules import MODEL_RULES
 from aotwin.stages.check.rules.rule import File, Image, Rule
@@ -36,6 +37,7 @@ RULES: tuple[Rule[Any], ...] = (
     *DLL_RULES,
     *MODEL_RULES,
     *BLOB_RULES,
+    *LIBS_RULES,
     *SDK_RULES,
     *ARCHIVE_RULES,
     *WHEEL_RULES,
@@ -48,6 +50,7 @@ __all__ = [
     "FILE_RULES",
     "IMAGE_RULES",
     "INPUT_RULES",
+    "LIBS_RULES",
     "MODEL_RULES",
     "RULES",
     "SDK_BIN",
@@ -61,5 +64,6 @@ __all__ = [
     "Model",
     "Rule",
     "Wheel",
+    "libs_of",
     "sdk_programs",
 ]

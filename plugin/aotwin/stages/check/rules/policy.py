@@ -21,6 +21,8 @@ else:
 
 #: version of the data files' form
 _SCHEMA = 1
+#: whose policy every copy of our run time's library must meet, whatever it is called
+RUN_TIME_LIBRARY = "aotwin.dll"
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,12 @@ class Policy:
     windows_version: tuple[int, int]
     exports: ExportPolicy
     imports: ImportPolicy
-    #: a model's DLL, or one of the SDK's own: its library, its program
-    role: Literal["model", "library", "program"] = "model"
+    #: a model's DLL, over torch or bound to our own run time; or a library or program of our own
+    role: Literal["model", "bound", "library", "program"] = "model"
+
+    def over_own_run_time(self) -> Policy:
+        """The policy of models that are bound to our own run time: Windows alone is imported."""
+        return replace(self, role="bound", imports=ImportPolicy(frozenset(), self.imports.system))
 
     def __post_init__(self) -> None:
         """Refuse data that contradicts itself: a rule that no DLL can meet, or any can.
@@ -196,7 +202,7 @@ def _sdk_policy(policy: Policy, row: Mapping[str, Any], rows: Mapping[str, Any])
     changed = replace(
         policy,
         role="library" if row["is_dll"] else "program",
-        exports=ExportPolicy(frozenset(row["exports"]), frozenset(), ()),
+        exports=ExportPolicy(frozenset(row["exports"]), frozenset(), tuple(row.get("own", ()))),
         imports=ImportPolicy(frozenset(), {**policy.imports.system, **siblings}),
         required_directories=policy.required_directories - (set() if row["is_dll"] else {"export"}),
     )
