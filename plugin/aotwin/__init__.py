@@ -13,7 +13,7 @@ from aotwin.version import __version__
 if TYPE_CHECKING:
     from aotwin.checking import check
     from aotwin.formats.findings import Finding, Report
-    from aotwin.payload.model_package import Model, load
+    from aotwin.payload import Model, load
     from aotwin.pipeline import build_model
     from aotwin.values import BuiltModel
 
@@ -31,11 +31,11 @@ __all__ = [
 _HOMES = {
     "BuiltModel": "aotwin.values",
     "Finding": "aotwin.formats.findings",
-    "Model": "aotwin.payload.model_package",
+    "Model": "aotwin.payload",
     "Report": "aotwin.formats.findings",
     "build_model": "aotwin.pipeline",
     "check": "aotwin.checking",
-    "load": "aotwin.payload.model_package",
+    "load": "aotwin.payload",
 }
 
 

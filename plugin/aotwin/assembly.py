@@ -50,8 +50,19 @@ from aotwin.target.toolchain import Cpu, SysrootPin, Toolchain
 from aotwin.termination import WAIT_SECONDS
 from aotwin.values import BlobInfo, ModelSpec, SealedDll, Wrapper
 
-#: file of a model's package -> its source in payload/
-_PAYLOAD = {"__init__.py": "model_package.py", "__main__.py": "model_main.py"}
+#: run time of a model -> the files of payload/ that its package has
+_PAYLOAD = {
+    "torch": ("__init__.py", "__main__.py", "over_torch.py"),
+    "own": (
+        "__init__.py",
+        "__main__.py",
+        "arrays.py",
+        "c_api.py",
+        "call_tree.py",
+        "over_aotwin.py",
+        "results.py",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -267,7 +278,7 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
                 session.progress.warn(warning)
         dlls.append(_signed(dll, job, session))
         files |= _write_companions(job.directory, stem, wrapper)
-    files |= _write_payload(job.directory)
+    files |= _write_payload(job.directory, "torch")
     if job.spec.sdk:
         job.sdk |= _write_sdk(job, dlls[0], session)
     manifest = render_manifest(
@@ -365,11 +376,11 @@ def _signed(dll: SealedDll, job: Job, session: Session) -> SealedDll:
         return signed
 
 
-def _write_payload(directory: Path) -> dict[str, str]:
+def _write_payload(directory: Path, run_time: str) -> dict[str, str]:
     """The Python of a model's package."""
     files: dict[str, str] = {}
-    for name, source in _PAYLOAD.items():
-        content = (Path(__file__).parent / "payload" / source).read_bytes()
+    for name in _PAYLOAD[run_time]:
+        content = (Path(__file__).parent / "payload" / name).read_bytes()
         files |= _write(directory / name, content)
     return files
 

@@ -26,7 +26,7 @@ from model_folder import (
 )
 from test_check_model import found, quick_reader
 
-import aotwin.payload.model_main
+import aotwin.payload.__main__
 from aotwin.errors import CheckError, ConfigurationError
 from aotwin.stages.check import dll as check
 from aotwin.stages.check.gate import require_sound_sdk
@@ -214,7 +214,7 @@ def own_check(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_package_checks_its_sdk_too(folder: Path) -> None:
-    main = Path(aotwin.payload.model_main.__file__).read_bytes()
+    main = Path(aotwin.payload.__main__.__file__).read_bytes()
     write_model(folder, {**build_files_with_sdk(), "__main__.py": main})
     assert own_check(folder).returncode == 0
     (folder / HEADER).write_bytes(b"")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from aotwin.payload.model_package import ModelError, _choose_dll
+from aotwin.payload import ModelError
+from aotwin.payload.over_torch import _choose_dll
 
 V3, V4 = "x86-64-v3", "x86-64-v4"
 

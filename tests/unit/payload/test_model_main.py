@@ -13,10 +13,10 @@ import pytest
 from model_folder import CONSTANTS, build_files, sha256, write_model, write_sharing_model
 from signed_image import sign
 
-import aotwin.payload.model_main
+import aotwin.payload.__main__
 from aotwin.stages.weights import trailer
 
-MAIN = Path(aotwin.payload.model_main.__file__)
+MAIN = Path(aotwin.payload.__main__.__file__)
 BLOB = "classifier_weights.blob"
 
 
