@@ -21,7 +21,7 @@ from aotwin.adapters.storage.files import storage_errors
 from aotwin.adapters.tools.process import Children
 from aotwin.adapters.tools.zig import WarmUp, Zig, find_zig
 from aotwin.errors import ConfigurationError
-from aotwin.formats.manifest import MANIFEST_NAME, ListedRunTime, render_manifest
+from aotwin.formats.manifest import MANIFEST_NAME, render_manifest
 from aotwin.progress import Progress
 from aotwin.stages.check import (
     require_loadable,
@@ -48,7 +48,7 @@ from aotwin.stages.weights import write_blob
 from aotwin.stages.wrapper import extern_targets
 from aotwin.target.toolchain import Cpu, SysrootPin, Toolchain
 from aotwin.termination import WAIT_SECONDS
-from aotwin.values import BlobInfo, ModelSpec, SealedDll, Wrapper
+from aotwin.values import BlobInfo, ModelSpec, RuntimeLibs, SealedDll, Wrapper
 
 #: run time of a model -> the files of payload/ that its package has
 _PAYLOAD = {
@@ -293,7 +293,7 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
         zig_version=session.zig.version,
         flags=_flags(job, session),
         sdk=job.sdk,
-        run_time=_listed_run_time(job, session),
+        libs=_listed_libs(job, session),
     )
     _write(job.directory / MANIFEST_NAME, manifest)
     if session.check == "wine":
@@ -354,10 +354,13 @@ def _library_reference(job: Job, run_time: RunTime, session: Session) -> str:
     return PurePath(os.path.relpath(session.libs / run_time.library, job.directory)).as_posix()
 
 
-def _listed_run_time(job: Job, session: Session) -> ListedRunTime | None:
+def _listed_libs(job: Job, session: Session) -> RuntimeLibs | None:
     if job.run_time is None:
         return None
-    return ListedRunTime(_library_reference(job, job.run_time, session), job.run_time.digests)
+    library = _library_reference(job, job.run_time, session)
+    folder = library.rpartition("/")[0]
+    files = {f"{folder}/{name}": digest for name, digest in job.run_time.digests.items()}
+    return RuntimeLibs(library, files)
 
 
 def _signed(dll: SealedDll, job: Job, session: Session) -> SealedDll:

@@ -159,6 +159,17 @@ class SealedDll(Shipped):
 
 
 @dataclass(frozen=True)
+class RuntimeLibs:
+    """The DLLs of aotwin's own run time, as the manifest of a model over it names them."""
+
+    #: what a loader opens: its path from the model's folder, "libs/aotwin-1a2b3c4d.dll" or
+    #: "../../demo.libs/aotwin-1a2b3c4d.dll"
+    library: str
+    #: each of them, the library too, by such a path -> sha256, hex
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class BuiltModel:
     """What `build_model` returns: a folder that any host program on Windows can load."""
 

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from aotwin.values import BlobInfo, Constant, SealedDll, TensorSpec, Wrapper
+from aotwin.values import BlobInfo, Constant, RuntimeLibs, SealedDll, TensorSpec, Wrapper
 from aotwin.version import __version__
 
 #: raised when a field changes its meaning or goes; readers refuse what they do not know
 MANIFEST_VERSION = 1
 MANIFEST_NAME = "aotwin.json"
-
-
-@dataclass(frozen=True)
-class ListedRunTime:
-    """Our own run time as a manifest names it."""
-
-    #: its library, a path from the model's folder with "/" between the parts
-    library: str
-    #: files that lie in the library's folder, it among them -> sha256, hex
-    files: Mapping[str, str]
 
 
 def render_manifest(
@@ -38,7 +28,7 @@ def render_manifest(
     zig_version: str,
     flags: Mapping[str, Sequence[str]],
     sdk: Mapping[str, str] | None = None,
-    run_time: ListedRunTime | None = None,
+    libs: RuntimeLibs | None = None,
 ) -> bytes:
     """The manifest as JSON, the same bytes for the same build.
 
@@ -49,14 +39,14 @@ def render_manifest(
         torch_sha256: of the wheel that the sysroot was made from.
         flags: cpu -> flags of the compile.
         sdk: files of the SDK, "sdk/bin/aotwin.dll" -> sha256, hex; none where there is no SDK.
-        run_time: our own, where the model runs over it; None for torch's.
+        libs: of a model over aotwin's own run time; None: it is over torch.
     """
     data: dict[str, Any] = {
         "version": MANIFEST_VERSION,
         "name": name,
         "generator": f"aotwin {__version__}",
         "target": target,
-        "runtime": "torch" if run_time is None else "own",
+        "runtime": "torch" if libs is None else "own",
         "torch": {
             "version": torch_version,
             "generated_by": wrapper.torch_version,
@@ -82,7 +72,8 @@ def render_manifest(
         },
         "files": dict(sorted(files.items())),
         **({"sdk": dict(sorted(sdk.items()))} if sdk else {}),
-        **({"libs": _libs(run_time)} if run_time is not None else {}),
+        **({} if libs is None else {"libs": _libs(libs)}),
+        **_call(wrapper),
         "inputs": _arguments(wrapper),
         "outputs": _results(wrapper),
         "constants": [_constant(constant) for constant in wrapper.constants],
@@ -90,8 +81,15 @@ def render_manifest(
     return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _libs(run_time: ListedRunTime) -> dict[str, Any]:
-    return {"library": run_time.library, "files": dict(sorted(run_time.files.items()))}
+def _libs(libs: RuntimeLibs) -> dict[str, Any]:
+    return {"library": libs.library, "files": dict(sorted(libs.files.items()))}
+
+
+def _call(wrapper: Wrapper) -> dict[str, Any]:
+    """How arguments and results are nested, for loaders that cannot ask torch's runner."""
+    specs = {"in_spec": wrapper.in_spec, "out_spec": wrapper.out_spec}
+    known = {key: spec for key, spec in specs.items() if spec}
+    return {"call": known} if known else {}
 
 
 def _authenticode(dll: SealedDll) -> dict[str, Any]:

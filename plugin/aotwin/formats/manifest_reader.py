@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from aotwin.formats.manifest import MANIFEST_VERSION, ListedRunTime
+from aotwin.formats.manifest import MANIFEST_VERSION
 from aotwin.portable_names import first_clash, name_problem, path_problem, reference_problem
-from aotwin.values import DllSignature, Shipped
+from aotwin.values import DllSignature, RuntimeLibs, Shipped
 
 #: bytes; a manifest with the constants of a large model has 1 MB
 MAX_MANIFEST_NBYTES = 8 << 20
@@ -21,8 +20,9 @@ _MAX_NBYTES = 1 << 62
 _MAX_DLLS = 16
 #: an SDK has 16 files
 _MAX_SDK_FILES = 1000
-#: our run time has a handful
+#: a run time has 5 files
 _MAX_LIBS = 100
+RUN_TIMES = ("own", "torch")
 #: folder of the SDK in a model's folder
 SDK_HOME = "sdk/"
 
@@ -84,13 +84,15 @@ class Manifest:
     #: the other files -> sha256, hex
     files: Mapping[str, str]
     constants: tuple[ListedConstant, ...]
-    #: our own run time; None where the model runs over torch
-    run_time: ListedRunTime | None = None
     #: files of the SDK, "sdk/bin/aotwin.dll" -> sha256, hex; empty where there is no SDK
     sdk: Mapping[str, str] = field(default_factory=dict)
+    #: "own", or "torch"
+    runtime: str = "torch"
+    #: the run time's DLLs; None where that is torch
+    libs: RuntimeLibs | None = None
 
     def file_names(self) -> tuple[str, ...]:
-        """Every file that it names, the SDK's left out."""
+        """Every file that it names, the SDK's and the run time's left out."""
         return (*(dll.file for dll in self.dlls), self.blob.file, *self.files)
 
 
@@ -126,9 +128,19 @@ def parse_manifest(data: bytes) -> Manifest:
             _portable(name): _digest(tree["files"], name) for name in _get(tree, "files", dict)
         },
         constants=tuple(_constant(row) for row in _get(tree, "constants", list)),
-        run_time=_run_time(tree),
         sdk=_sdk(_get(tree, "sdk", dict)) if "sdk" in tree else {},
+        runtime=_get(tree, "runtime", str) if "runtime" in tree else "torch",
+        libs=_libs(_get(tree, "libs", dict)) if "libs" in tree else None,
     )  # fmt: skip
+    if manifest.runtime not in RUN_TIMES:
+        raise ManifestError(f"it is over the run time {manifest.runtime[:40]!r}, which is unknown")
+    if (manifest.libs is None) != (manifest.runtime == "torch"):
+        raise ManifestError(
+            "`libs` belongs to models over aotwin's own run time, and to all of them"
+        )
+    for key, spec in _get(tree, "call", dict).items() if "call" in tree else ():
+        if not isinstance(spec, str):
+            raise ManifestError(f"`call` has a {key[:80]!r} that is no text")
     names = [name.lower() for name in manifest.file_names()]
     if not 1 <= len(manifest.dlls) <= _MAX_DLLS:
         raise ManifestError(f"it names {len(manifest.dlls)} DLLs; 1 to {_MAX_DLLS} are possible")
@@ -151,24 +163,18 @@ def _sdk(table: dict[str, Any]) -> dict[str, str]:
     return {name: _digest(table, name) for name in table}
 
 
-def _run_time(tree: dict[str, Any]) -> ListedRunTime | None:
-    # Manifests of before there was a choice say nothing.
-    kind = _get(tree, "runtime", str) if "runtime" in tree else "torch"
-    if kind not in ("own", "torch"):
-        raise ManifestError(f"`runtime` is {kind[:40]!r}; own and torch are possible")
-    if kind == "torch":
-        return None
-    table = _get(tree, "libs", dict)
-    library = _get(table, "library", str)
-    if problem := reference_problem(library):
-        raise ManifestError(f"it names a run time that cannot be: {problem[:200]}")
-    files = _get(table, "files", dict)
+def _libs(table: dict[str, Any]) -> RuntimeLibs:
+    library, files = _get(table, "library", str), _get(table, "files", dict)
     if len(files) > _MAX_LIBS:
         raise ManifestError(f"its run time has {len(files)} files; {_MAX_LIBS} are possible")
-    digests = {_portable(name): _digest(files, name) for name in files}
-    if posixpath.basename(library) not in digests:
-        raise ManifestError("its run time's library is not among the run time's files")
-    return ListedRunTime(library, digests)
+    for name in files:
+        if problem := reference_problem(name):
+            raise ManifestError(f"its run time has a file that cannot be: {problem[:200]}")
+    if clash := first_clash(files):
+        raise ManifestError(f"its run time has files that clash: {clash[0]!r} and {clash[1]!r}")
+    if library not in files:
+        raise ManifestError("its run time's `library` is not among the `files`")
+    return RuntimeLibs(library, {name: _digest(files, name) for name in files})
 
 
 def _dll(row: Any) -> ListedDll:

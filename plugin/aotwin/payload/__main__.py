@@ -66,6 +66,7 @@ def find_problems(folder: Path, *, full: bool) -> Iterator[str]:
             yield f"aotwin.json: version {manifest['version']}, expected {_MANIFEST_VERSION}"
             return
         digests: dict[str, str] = manifest["files"] | manifest.get("sdk", {})
+        digests |= manifest.get("libs", {}).get("files", {})
         blob: dict[str, Any] = manifest["blob"]
         for row in manifest["dlls"]:
             yield from _changed_dll(folder / row["file"], row)

@@ -11,9 +11,9 @@ import pytest
 from generated_wrapper import BUFFER, WEIGHT, archive, files, source
 
 from aotwin.formats.manifest import MANIFEST_VERSION, render_manifest
-from aotwin.formats.manifest_reader import parse_manifest
+from aotwin.formats.manifest_reader import ManifestError, parse_manifest
 from aotwin.stages.wrapper.reader import read_wrapper
-from aotwin.values import BlobInfo, DllSignature, SealedDll, TensorSpec, Wrapper
+from aotwin.values import BlobInfo, DllSignature, RuntimeLibs, SealedDll, TensorSpec, Wrapper
 
 BLOB = BlobInfo(Path("/build/clf_weights.blob"), 128, bytes(32), "b" * 64)
 DLLS = (
@@ -109,3 +109,55 @@ def test_what_is_read_is_what_was_written(wrapper: Wrapper) -> None:
     assert read.blob is not None
     assert (read.blob.file, read.blob.sha256) == ("clf_weights.blob", "b" * 64)
     assert [constant.mutable for constant in read.constants] == [False, True]
+
+
+LIBS = RuntimeLibs(
+    "../../demo.libs/aotwin-1a2b3c4d.dll",
+    {"../../demo.libs/aotwin-1a2b3c4d.dll": "a" * 64, "../../demo.libs/dnnl-5e6f.dll": "b" * 64},
+)
+
+
+def test_a_model_over_aotwins_own_run_time_names_its_dlls(wrapper: Wrapper) -> None:
+    read = parse_manifest(render(wrapper, libs=LIBS))
+    assert (read.runtime, read.libs) == ("own", LIBS)
+    read = parse_manifest(render(wrapper))
+    assert (read.runtime, read.libs) == ("torch", None)
+
+
+def test_a_manifest_of_an_earlier_aotwin_is_over_torch(wrapper: Wrapper) -> None:
+    tree = json.loads(render(wrapper))
+    del tree["runtime"]
+    assert parse_manifest(json.dumps(tree).encode()).runtime == "torch"
+
+
+def test_how_a_model_is_called_is_written_as_torch_spells_it(wrapper: Wrapper) -> None:
+    assert json.loads(render(wrapper))["call"] == {
+        "in_spec": wrapper.in_spec,
+        "out_spec": wrapper.out_spec,
+    }
+    unknown = dataclasses.replace(wrapper, in_spec="", out_spec="")
+    assert "call" not in json.loads(render(unknown))
+
+
+DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown run time": ({"runtime": "later"}, "run time 'later'"),
+    "no libs": ({"libs": None}, "`libs` is missing"),
+    "libs of torch": ({"runtime": "torch"}, "`libs` belongs to models over aotwin's own"),
+    "library elsewhere": ({"libs": {"library": "a.dll", "files": {}}}, "not among the `files`"),
+    "absolute path": (
+        {"libs": {"library": "/a.dll", "files": {"/a.dll": "a" * 64}}}, "it is an absolute path",
+    ),
+    "names that clash": (
+        {"libs": {"library": "a.dll", "files": {"a.dll": "a" * 64, "A.dll": "a" * 64}}}, "clash",
+    ),
+    "no digest": ({"libs": {"library": "a.dll", "files": {"a.dll": "x"}}}, "no sha256"),
+    "call that is no text": ({"call": {"in_spec": [1]}}, "'in_spec' that is no text"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_damaged_manifest_of_a_run_time_is_refused(wrapper: Wrapper, what: str) -> None:
+    changes, message = DAMAGED[what]
+    tree = json.loads(render(wrapper, libs=LIBS)) | changes
+    with pytest.raises(ManifestError, match=message):
+        parse_manifest(json.dumps(tree).encode())

@@ -91,6 +91,20 @@ def test_a_changed_weight_is_found_when_asked_for(folder: Path) -> None:
     assert run(folder, "--check", "--full").stdout.startswith(f"{BLOB}: changed")
 
 
+@pytest.mark.parametrize("place", ["libs/", "../../demo.libs/"], ids=["folder", "wheel"])
+def test_the_run_times_dlls_are_compared(folder: Path, place: str) -> None:
+    name = f"{place}aotwin-1a2b3c4d.dll"
+    library = folder / name
+    library.parent.mkdir()
+    library.write_bytes(b"run time")
+    manifest = json.loads((folder / "aotwin.json").read_text())
+    manifest["libs"] = {"library": name, "files": {name: sha256(b"run time")}}
+    (folder / "aotwin.json").write_text(json.dumps(manifest))
+    assert run(folder, "--check").returncode == 0
+    library.write_bytes(b"run tine")
+    assert run(folder, "--check").stdout.startswith(f"{name}: changed: sha256")
+
+
 def test_without_a_command_it_tells_its_usage(folder: Path) -> None:
     result = run(folder)
     assert result.returncode == 2

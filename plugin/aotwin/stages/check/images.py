@@ -26,7 +26,7 @@ def judge_dll(
     # First: they come from the disk while the readers are still starting.
     exports = _exports(manifest, inspection)
     policy = inspection.policy
-    if manifest is not None and manifest.run_time is not None:
+    if manifest is not None and manifest.libs is not None:
         policy = policy.over_own_run_time()
     file = _read(files, path, sealed, policy, inspection)
     if listed is not None:

@@ -16,12 +16,11 @@ def libs_of(model: Model) -> dict[str, str]:
 
     Empty where the model runs over torch, and where they lie above all that is checked.
     """
-    if model.manifest is None or model.manifest.run_time is None:
+    if model.manifest is None or model.manifest.libs is None:
         return {}
-    folder = posixpath.dirname(model.manifest.run_time.library)
     places = {
-        posixpath.normpath(posixpath.join(model.home, folder, name)): digest
-        for name, digest in model.manifest.run_time.files.items()
+        posixpath.normpath(model.home + name): digest
+        for name, digest in model.manifest.libs.files.items()
     }
     return {} if any(place.startswith("../") for place in places) else places
 
