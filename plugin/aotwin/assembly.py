@@ -278,7 +278,7 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
                 session.progress.warn(warning)
         dlls.append(_signed(dll, job, session))
         files |= _write_companions(job.directory, stem, wrapper)
-    files |= _write_payload(job.directory, "torch")
+    files |= _write_payload(job.directory, "torch" if job.run_time is None else "own")
     if job.spec.sdk:
         job.sdk |= _write_sdk(job, dlls[0], session)
     manifest = render_manifest(
