@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -17,7 +18,11 @@ void _vcomp_set_num_threads(int);
 void _vcomp_barrier(void);
 void _vcomp_for_static_simple_init_i8(int64_t, int64_t, int64_t, int, int64_t*, int64_t*);
 
+#ifdef _WIN32
+#define PUBLIC __declspec(dllexport)
+#else
 #define PUBLIC __attribute__((visibility("default")))
+#endif
 
 // The number of threads of a region.
 PUBLIC int team_size() {
@@ -147,6 +152,18 @@ PUBLIC void failing_region(int64_t count, int64_t bad) {
       aoti_torch_check(i >= 0, "failing_region", "openmp_program.cpp", 1, "never");
     }
   }
+}
+
+// The same check outside of one: 1 when it comes as an exception of the standard library, 2 when as another.
+PUBLIC int failing_check() {
+  try {
+    aoti_torch_check(false, "failing_check", "openmp_program.cpp", 1, "outside of a region");
+  } catch (const std::exception&) {
+    return 1;
+  } catch (...) {
+    return 2;
+  }
+  return 0;
 }
 
 static void vcomp_body(std::atomic<int>* seen, int64_t* begins, int64_t* ends) {

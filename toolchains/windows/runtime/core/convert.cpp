@@ -28,8 +28,19 @@ void write(char* to, T value) {
 template <class To, class From>
 void convert_row(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t count) {
   if (to_stride == sizeof(To) && from_stride == sizeof(From)) {
+    // Bool is read as the byte that it is, which need not be 0 or 1. Source and destination never overlap (see copy_into).
+    using Read = std::conditional_t<std::is_same_v<From, bool>, uint8_t, From>;
+    using Written = std::conditional_t<std::is_same_v<To, bfloat16>, uint16_t, To>;
+    Written* __restrict__ const out = reinterpret_cast<Written*>(to);
+    const Read* __restrict__ const in = reinterpret_cast<const Read*>(from);
     for (int64_t i = 0; i < count; ++i) {
-      write<To>(to + i * static_cast<int64_t>(sizeof(To)), cast<To>(read<From>(from + i * static_cast<int64_t>(sizeof(From)))));
+      if constexpr (std::is_same_v<From, bool>) {
+        out[i] = std::bit_cast<Written>(cast<To>(in[i] != 0));
+      } else if constexpr (std::is_same_v<To, bfloat16>) {
+        out[i] = bfloat16_bits(cast<float>(in[i]));
+      } else {
+        out[i] = cast<To>(in[i]);
+      }
     }
   } else {
     for (int64_t i = 0; i < count; ++i) {

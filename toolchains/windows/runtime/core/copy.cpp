@@ -137,9 +137,8 @@ void for_rows(const Plan& plan, char* to, const char* from, int64_t bytes_per_el
 
 // The dimension along which the source lies together, if it is another than the innermost.
 size_t transposed_dimension(Plan& plan, int64_t to_item, int64_t from_item) {
-  constexpr int64_t worth = 4;
-  if (plan.count < 2 || plan.inner().to != to_item || plan.inner().from == from_item || plan.inner().from == 0 ||
-      plan.inner().size < worth) {
+  constexpr int64_t worth = 4;  // two columns and more are: pixels of three channels
+  if (plan.count < 2 || plan.inner().to != to_item || plan.inner().from == from_item || plan.inner().from == 0) {
     return plan.count;
   }
   for (size_t i = 0; i + 1 < plan.count; ++i) {
@@ -160,20 +159,22 @@ void copy_transposed(Plan plan, size_t along, char* to, const char* from, size_t
   const TransposeTile transpose = transpose_tile(item);
   // A tile's source is whole cache lines and stays in the first-level cache while it is written out.
   constexpr int64_t tile = 64;
-  const int64_t row_tiles = (rows.size + tile - 1) / tile;
+  // Few columns: longer tiles, for the same bytes.
+  const int64_t tile_rows = columns.size <= 8 ? 8 * tile : tile;
+  const int64_t row_tiles = (rows.size + tile_rows - 1) / tile_rows;
   const int64_t column_tiles = (columns.size + tile - 1) / tile;
   const int64_t tiles = combinations(plan.dimensions, outer) * row_tiles * column_tiles;
-  const int64_t tile_bytes = std::min(rows.size, tile) * std::min(columns.size, tile) * static_cast<int64_t>(item);
+  const int64_t tile_bytes = std::min(rows.size, tile_rows) * std::min(columns.size, tile) * static_cast<int64_t>(item);
   parallel_for(0, tiles, std::max<int64_t>(bytes_per_thread / 2 / tile_bytes, 1), [&](int64_t first, int64_t last) {
     int64_t within = first % (row_tiles * column_tiles);
     Odometer at(plan.dimensions, outer, first / (row_tiles * column_tiles));
     for (int64_t i = first; i < last; ++i) {
-      const int64_t row = within / column_tiles * tile;
+      const int64_t row = within / column_tiles * tile_rows;
       const int64_t column = within % column_tiles * tile;
       transpose(
           to + at.to + row * rows.to + column * columns.to, rows.to,
           from + at.from + row * rows.from + column * columns.from, columns.from,
-          std::min(tile, rows.size - row), std::min(tile, columns.size - column));
+          std::min(tile_rows, rows.size - row), std::min(tile, columns.size - column));
       if (++within == row_tiles * column_tiles) {
         within = 0;
         at.next();

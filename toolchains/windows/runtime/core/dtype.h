@@ -78,12 +78,16 @@ struct IsComplex<std::complex<T>> : std::true_type {};
 template <class T>
 inline constexpr bool is_complex_v = IsComplex<T>::value;
 
-// Round to nearest even, NaN kept. The compiler would call a library function for each element; this form is vectorised.
-inline bfloat16 to_bfloat16(float value) {
+// Round to nearest even, NaN kept. The compiler would call a library function for each element, and does not vectorise a choice between
+// two bfloat16: so it is made among integers. Loops over arrays store the bits into uint16_t.
+inline uint16_t bfloat16_bits(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-  const bool nan = (bits & 0x7FFFFFFF) > 0x7F800000;
-  return std::bit_cast<bfloat16>(static_cast<uint16_t>(nan ? 0x7FC0 : rounded));
+  const uint32_t nan = (bits & 0x7FFFFFFF) > 0x7F800000 ? 0xFFFFFFFF : 0;
+  return static_cast<uint16_t>((rounded & ~nan) | (0x7FC0 & nan));
+}
+inline bfloat16 to_bfloat16(float value) {
+  return std::bit_cast<bfloat16>(bfloat16_bits(value));
 }
 inline float to_float(bfloat16 value) {
   return std::bit_cast<float>(static_cast<uint32_t>(std::bit_cast<uint16_t>(value)) << 16);

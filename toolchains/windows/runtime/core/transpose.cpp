@@ -46,9 +46,34 @@ void transpose_block(char* to, int64_t to_stride, const char* from, int64_t from
   }
 }
 
+template <class T, int columns>
+void transpose_few(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t rows) {
+  for (int64_t row = 0; row < rows; ++row) {
+#pragma clang loop unroll(full)
+    for (int column = 0; column < columns; ++column) {
+      std::memcpy(
+          to + row * to_stride + column * static_cast<int64_t>(sizeof(T)),
+          from + row * static_cast<int64_t>(sizeof(T)) + column * from_stride,
+          sizeof(T));
+    }
+  }
+}
+
 template <class T>
 void transpose_rest(
     char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t rows, int64_t columns) {
+  switch (columns) {
+    case 1:
+      return transpose_few<T, 1>(to, to_stride, from, from_stride, rows);
+    case 2:
+      return transpose_few<T, 2>(to, to_stride, from, from_stride, rows);
+    case 3:
+      return transpose_few<T, 3>(to, to_stride, from, from_stride, rows);
+    case 4:
+      return transpose_few<T, 4>(to, to_stride, from, from_stride, rows);
+    default:
+      break;
+  }
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t column = 0; column < columns; ++column) {
       std::memcpy(
