@@ -10,7 +10,7 @@ namespace aotwin::runtime::products {
 namespace {
 
 // Rows up to which sums in the first cache beat panels, for B that lies by columns.
-constexpr int64_t axpy_rows_most = 6;
+constexpr int64_t axpy_rows_most = 12;
 constexpr int64_t sums_most = 4096;      // per thread, on its stack
 constexpr int64_t work_per_thread = 1 << 15;  // products that are worth waking a thread for
 

@@ -44,10 +44,11 @@ void run_empty(const Product& product, const ProductKernels& kernels) {
 Finish finish_of(const Product& product, int64_t batch) {
   Finish finish = product.finish;
   finish.out = static_cast<char*>(finish.out) + batch * product.out_batch * static_cast<int64_t>(element_size(finish.dtype));
+  const int64_t of_addend = product.addend_period != 0 ? batch % product.addend_period : batch;
   for (int i = 0; i < 2; ++i) {
     Addend& addend = finish.addends[i];
     if (addend.data != nullptr) {
-      addend.data = static_cast<const char*>(addend.data) + batch * product.addend_batch[i] * static_cast<int64_t>(element_size(addend.dtype));
+      addend.data = static_cast<const char*>(addend.data) + of_addend * product.addend_batch[i] * static_cast<int64_t>(element_size(addend.dtype));
     }
   }
   return finish;

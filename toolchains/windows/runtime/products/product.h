@@ -31,6 +31,7 @@ struct Product {
   Finish finish;
   int64_t out_batch = 0;
   int64_t addend_batch[2] = {0, 0};
+  int64_t addend_period = 0;  // not 0: batch elements that many apart have the same addends
   // Where operands are no matrices in memory: who makes their panels. Then a and b mean what these functions take them for.
   PackPanel pack_a = nullptr;
   PackPanel pack_b = nullptr;

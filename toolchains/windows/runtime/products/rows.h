@@ -14,6 +14,7 @@ template <class C, class S, int M, int N, int Unroll>
 AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b_stride, int64_t k, C* out, int64_t out_stride) {
   typedef Vector<C> V;
   constexpr int width = lanes<C>;
+  constexpr int per_line = width * sizeof(S) >= 64 ? 1 : 64 / (width * sizeof(S));
   V acc[M][N][Unroll];
 #pragma clang loop unroll(full)
   for (int i = 0; i < M * N * Unroll; ++i) acc[i / (N * Unroll)][i / Unroll % N][i % Unroll] = V{};
@@ -24,8 +25,12 @@ AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b
       V row[N];
 #pragma clang loop unroll(full)
       for (int j = 0; j < N; ++j) row[j] = load<C>(b + j * b_stride + at + u * width);
-      if (N == 1 && u % (64 / static_cast<int>(width * sizeof(S)) > 0 ? 64 / static_cast<int>(width * sizeof(S)) : 1) == 0) {
-        __builtin_prefetch(reinterpret_cast<const char*>(b + at + u * width) + 2048, 0, 3);
+      if (u % per_line == 0) {
+        // Straight on where there is one row; else the same place of the next group of rows.
+#pragma clang loop unroll(full)
+        for (int j = 0; j < N; ++j) {
+          __builtin_prefetch(N == 1 ? reinterpret_cast<const char*>(b + at + u * width) + 2048 : reinterpret_cast<const char*>(b + (N + j) * b_stride + at + u * width), 0, 3);
+        }
       }
 #pragma clang loop unroll(full)
       for (int i = 0; i < M; ++i) {
@@ -107,44 +112,70 @@ void dot(const C* a, int64_t a_stride, int m, const S* b, int64_t b_stride, int6
   }
 }
 
-// out[j] += sum of `Deep` rows of B, each times a number: the rows are read side by side, out stays in the first cache.
-template <class C, class S, int Deep>
-AOTWIN_ALWAYS void axpy_rows(const C* a, const S* b, int64_t b_stride, int64_t n, C* out) {
+// out[i][j] += for `Rows` rows of A and `Deep` of B: B's are read side by side, out stays in the first cache.
+template <class C, class S, int Rows, int Deep>
+AOTWIN_ALWAYS void axpy_rows(const C* a, int64_t a_stride, const S* b, int64_t b_stride, int64_t n, C* out, int64_t out_stride) {
   typedef Vector<C> V;
   constexpr int width = lanes<C>;
-  V factor[Deep];
+  V factor[Rows][Deep];
 #pragma clang loop unroll(full)
-  for (int d = 0; d < Deep; ++d) factor[d] = spread<C>(a[d]);
+  for (int i = 0; i < Rows * Deep; ++i) factor[i / Deep][i % Deep] = spread<C>(a[i / Deep * a_stride + i % Deep]);
   int64_t j = 0;
   for (; j + width <= n; j += width) {
-    V even = load<C>(out + j);
-    V odd = {};
+    V even[Rows];
+    V odd[Rows];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Rows; ++i) {
+      even[i] = load<C>(out + i * out_stride + j);
+      odd[i] = V{};
+    }
 #pragma clang loop unroll(full)
     for (int d = 0; d < Deep; ++d) {
       const V value = load<C>(b + d * b_stride + j);
-      (d % 2 == 0 ? even : odd) = multiply_add(factor[d], value, d % 2 == 0 ? even : odd);
+#pragma clang loop unroll(full)
+      for (int i = 0; i < Rows; ++i) {
+        if (d % 2 == 0) {
+          even[i] = multiply_add(factor[i][d], value, even[i]);
+        } else {
+          odd[i] = multiply_add(factor[i][d], value, odd[i]);
+        }
+      }
     }
-    store<C>(out + j, even + odd);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Rows; ++i) store<C>(out + i * out_stride + j, even[i] + odd[i]);
   }
   for (; j < n; ++j) {
-    C sum = out[j];
-    for (int d = 0; d < Deep; ++d) sum += a[d] * widen(b[d * b_stride + j]);
-    out[j] = sum;
+    for (int i = 0; i < Rows; ++i) {
+      C sum = out[i * out_stride + j];
+      for (int d = 0; d < Deep; ++d) sum += a[i * a_stride + d] * widen(b[d * b_stride + j]);
+      out[i * out_stride + j] = sum;
+    }
   }
+}
+
+template <class C, class S, int Deep>
+AOTWIN_ALWAYS void axpy_deep(const C* a, int64_t a_stride, int m, const S* b, int64_t b_stride, int64_t n, C* out, int64_t out_stride) {
+  // Rows that share what is loaded of B, as many as their factors have registers.
+  constexpr int most = Deep == 1 ? 1 : AOTWIN_LEVEL == 4 ? 20 / Deep : 8 / Deep;
+  int i = 0;
+  if constexpr (most > 1) {
+    for (; i + most <= m; i += most) axpy_rows<C, S, most, Deep>(a + i * a_stride, a_stride, b, b_stride, n, out + i * out_stride, out_stride);
+  }
+  for (; i < m; ++i) axpy_rows<C, S, 1, Deep>(a + i * a_stride, a_stride, b, b_stride, n, out + i * out_stride, out_stride);
 }
 
 template <class C, class S>
 void axpy(const C* a, int64_t a_stride, int m, const S* b, int64_t b_stride, int64_t n, int64_t k, C* out, int64_t out_stride) {
-  constexpr int deep = 8;
+  const int deep = m >= 2 ? 4 : 8;
   int64_t at = 0;
   for (; at + deep <= k; at += deep) {
-    for (int i = 0; i < m; ++i) {
-      axpy_rows<C, S, deep>(a + i * a_stride + at, b + at * b_stride, b_stride, n, out + i * out_stride);
+    if (deep == 8) {
+      axpy_deep<C, S, 8>(a + at, a_stride, m, b + at * b_stride, b_stride, n, out, out_stride);
+    } else {
+      axpy_deep<C, S, 4>(a + at, a_stride, m, b + at * b_stride, b_stride, n, out, out_stride);
     }
   }
-  for (; at < k; ++at) {
-    for (int i = 0; i < m; ++i) axpy_rows<C, S, 1>(a + i * a_stride + at, b + at * b_stride, b_stride, n, out + i * out_stride);
-  }
+  for (; at < k; ++at) axpy_deep<C, S, 1>(a + at, a_stride, m, b + at * b_stride, b_stride, n, out, out_stride);
 }
 
 }  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

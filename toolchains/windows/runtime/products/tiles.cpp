@@ -106,29 +106,45 @@ void pack_rows(const Plan& plan, int64_t index) {
   }
 }
 
-// Where the next panel of B lies, for asking memory ahead: 4 lines at a time.
+// Where the next panel of B lies, for asking memory ahead: call after call of `multiply` takes its share of the panel's lines.
 struct Ahead {
-  const char* data;
-  int64_t part;
-  int64_t step;
-  int64_t call;  // from one multiply to the next
+  const char* data = nullptr;
+  int64_t part = 0;
+  int64_t step = 0;
+  int64_t calls = 0;
+  int64_t lines = 1;  // of a row, where B's rows are contiguous
+  int64_t call = 0;   // bytes from one call to the next
+
+  const char* of_call(int64_t index) const {
+    return data + index / lines * call + index % lines * 64;
+  }
 };
 Ahead ahead_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
   const Product& product = plan.product;
   const auto size = static_cast<int64_t>(element_size(product.dtype));
+  Ahead ahead;
+  ahead.data = plan.packed;
   if (product.pack_b != nullptr || column >= product.n || block >= plan.k_blocks) {
-    return {static_cast<const char*>(plan.packed), 0, 0, 0};
+    return ahead;
   }
   const char* const from = static_cast<const char*>(product.b.data) + (batch * product.b.batch + column * product.b.column + block * plan.k_block * product.b.row) * size;
-  if (product.b.row == 1) {
-    const int64_t lane = product.b.column * size;
-    return {from, lane, 64 * size / 4, 4 * lane};
+  const int64_t width = std::min<int64_t>(plan.kernels.width, product.n - column);
+  if (product.b.row == 1) {  // four columns a call
+    ahead.data = from;
+    ahead.part = product.b.column * size;
+    ahead.step = 64 * size / plan.size;
+    ahead.call = 4 * ahead.part;
+    ahead.calls = width / 4;
+  } else if (product.b.column == 1) {  // one line of each row
+    const int64_t rows_of_call = k_of(plan, block) * plan.size / 64 * 4;
+    ahead.data = from;
+    ahead.part = product.b.row * size;
+    ahead.step = 4 * ahead.part;
+    ahead.lines = std::max<int64_t>(1, width * size / 64);
+    ahead.call = rows_of_call * ahead.part;
+    ahead.calls = rows_of_call == 0 ? 0 : ahead.lines * (k_of(plan, block) / rows_of_call);
   }
-  if (product.b.column == 1) {
-    const int64_t row = product.b.row * size;
-    return {from, 4 * row, row, 64};  // four lines of 16 k are 16 rows only where each is one line; the rest comes by itself
-  }
-  return {static_cast<const char*>(plan.packed), 0, 0, 0};
+  return ahead;
 }
 
 void pack_columns(const Plan& plan, int64_t batch, int64_t column, int count, int width, int64_t block, void* panel) {
@@ -173,23 +189,20 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel,
       const int full = count > width / 2 ? 1 : 0;
       const int64_t now = full != 0 ? width : width / 2;
       pack_columns(plan, tile.batch, column, count, static_cast<int>(now), block, panel);
-      Ahead ahead = at + width < tile.columns ? ahead_of(plan, tile.batch, column + width, block)
-                    : block + 1 < plan.k_blocks ? ahead_of(plan, tile.batch, tile.first_column, block + 1)
-                    : next != nullptr           ? ahead_of(plan, next->batch, next->first_column, 0)
-                                                : ahead_of(plan, 0, product.n, 0);
-      const Ahead none = ahead_of(plan, 0, product.n, 0);
+      const Ahead ahead = at + width < tile.columns    ? ahead_of(plan, tile.batch, column + width, block)
+                          : block + 1 < plan.k_blocks ? ahead_of(plan, tile.batch, tile.first_column, block + 1)
+                          : next != nullptr           ? ahead_of(plan, next->batch, next->first_column, 0)
+                                                      : Ahead{};
       char* to = sums + at * tile.rows.count * plan.size;
       int64_t row = tile.rows.first;
       for (int64_t i = 0; i < tile.rows.panels; ++i) {
         const int64_t after = part(product.m, plan.row_panels, tile.rows.first_panel + i + 1);
         const int64_t height = after - row;
-        plan.kernels.multiply[height][full](packed_panel(plan, tile.unit_panel + i, block), panel, k, to, block == 0, ahead.data, ahead.part, ahead.step);
+        const bool ask = i < ahead.calls;
+        plan.kernels.multiply[height][full](packed_panel(plan, tile.unit_panel + i, block), panel, k, to, block == 0, ask ? ahead.of_call(i) : plan.packed,
+                                            ask ? ahead.part : 0, ask ? ahead.step : 0);
         to += height * now * plan.size;
         row = after;
-        ahead.data += ahead.call;
-        if ((i + 1) * 4 >= width) {
-          ahead = none;
-        }
       }
     }
   }

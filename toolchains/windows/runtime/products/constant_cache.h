@@ -1,0 +1,28 @@
+// What is derived from constants (weights in another order) and kept as long as they live.
+#pragma once
+
+#include "../core/tensor.h"
+
+namespace aotwin::runtime::products {
+
+// make() once for each constant, view of it and `kind`; anew at each call for memory that is no constant.
+template <class F>
+Tensor derived_from_constant(const Tensor& source, int kind, F&& make);
+
+bool find_derived(const Tensor& source, int kind, Tensor& result);
+void keep_derived(const Tensor& source, int kind, const Tensor& result);
+
+template <class F>
+Tensor derived_from_constant(const Tensor& source, int kind, F&& make) {
+  if (source.constant_key() == 0) {
+    return make();
+  }
+  Tensor result;
+  if (!find_derived(source, kind, result)) {
+    result = make();
+    keep_derived(source, kind, result);
+  }
+  return result;
+}
+
+}  // namespace aotwin::runtime::products

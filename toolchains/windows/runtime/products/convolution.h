@@ -1,0 +1,28 @@
+// Convolutions of tensors: torch's aten::convolution.
+#pragma once
+
+#include <optional>
+
+#include "../core/tensor.h"
+#include "matmul.h"
+
+namespace aotwin::runtime::products {
+
+struct ConvolutionArguments {
+  Dims stride;
+  Dims padding;
+  Dims dilation;
+  Dims output_padding;
+  bool transposed = false;
+  int64_t groups = 1;
+};
+
+// Input [batch, channels, one to three places], weight [out channels, channels / groups, kernel] (transposed: [channels, out channels /
+// groups, kernel]). The result's memory format is the one that torch chooses: channels last where input or weight is, but for one place
+// dimension and for some with three.
+Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, const ConvolutionArguments& arguments, const Fused& fused = {});
+
+// torch's guess of "channels last" from sizes and strides: what decides the result's format.
+bool looks_channels_last(const Tensor& tensor);
+
+}  // namespace aotwin::runtime::products

@@ -1,0 +1,143 @@
+// The table of convolution_kernels.h for one CPU level. Compiled once for each.
+#include "convolution_kernels.h"
+
+#include "vectors.h"
+
+namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
+namespace {
+
+template <class C, class S>
+void pack_planes(C* panel, const S* planes, const PlaneLanes& lanes_of, int count, int width, int64_t first, int64_t k) {
+  constexpr int side = lanes<C>;
+  int64_t channel = first / lanes_of.taps;
+  int64_t tap = first % lanes_of.taps;
+  for (int64_t at = 0; at < k; ++at) {
+    const S* const plane = planes + channel * lanes_of.channel;
+    const int32_t* const offset = lanes_of.offsets + tap * 32;
+    C* const to = panel + at * width;
+    if (lanes_of.straight[tap] != 0 && count == width) {
+      const S* const from = plane + offset[0];
+      for (int i = 0; i < width; i += side) store<C>(to + i, load<C>(from + i));
+    } else {
+      for (int i = 0; i < count; ++i) to[i] = offset[i] < 0 ? 0 : widen(plane[offset[i]]);
+      for (int i = count; i < width; ++i) to[i] = 0;
+    }
+    if (++tap == lanes_of.taps) {
+      tap = 0;
+      ++channel;
+    }
+  }
+}
+
+void table_pack_planes(Dtype dtype, void* panel, const PlaneLanes& lanes_of, int count, int width, int64_t first, int64_t k) {
+  switch (dtype) {
+    case Dtype::f64:
+      pack_planes(static_cast<double*>(panel), static_cast<const double*>(lanes_of.planes), lanes_of, count, width, first, k);
+      break;
+    case Dtype::f32:
+      pack_planes(static_cast<float*>(panel), static_cast<const float*>(lanes_of.planes), lanes_of, count, width, first, k);
+      break;
+    case Dtype::bf16:
+      pack_planes(static_cast<float*>(panel), static_cast<const bfloat*>(lanes_of.planes), lanes_of, count, width, first, k);
+      break;
+    default:
+      pack_planes(static_cast<float*>(panel), static_cast<const half*>(lanes_of.planes), lanes_of, count, width, first, k);
+  }
+}
+
+// `Places` results of one register of channels at a time: weights are loaded once for all of them.
+template <class S, int Places>
+AOTWIN_ALWAYS void depthwise_block(const DepthwiseRow& row, int64_t x, int64_t c) {
+  typedef Vector<float> V;
+  V acc[Places];
+  const V start = row.bias != nullptr ? load<float>(row.bias + c) : V{};
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Places; ++i) acc[i] = start;
+  for (int64_t t = 0; t < row.taps; ++t) {
+    const V weight = load<float>(row.weights[t] + c);
+    const S* const from = static_cast<const S*>(row.from[t]) + x * row.step + c;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Places; ++i) acc[i] = multiply_add(load<float>(from + i * row.step), weight, acc[i]);
+  }
+  S* const to = static_cast<S*>(row.out) + x * row.out_step + c;
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Places; ++i) store<float>(to + i * row.out_step, acc[i]);
+}
+
+template <class S>
+void depthwise_row(const DepthwiseRow& row) {
+  constexpr int width = lanes<float>;
+  constexpr int places = 8;
+  int64_t c = 0;
+  for (; c + width <= row.channels; c += width) {
+    int64_t x = 0;
+    for (; x + places <= row.count; x += places) depthwise_block<S, places>(row, x, c);
+    for (; x + 2 <= row.count; x += 2) depthwise_block<S, 2>(row, x, c);
+    for (; x < row.count; ++x) depthwise_block<S, 1>(row, x, c);
+  }
+  for (; c < row.channels; ++c) {
+    for (int64_t x = 0; x < row.count; ++x) {
+      float sum = row.bias != nullptr ? row.bias[c] : 0.0F;
+      for (int64_t t = 0; t < row.taps; ++t) sum += widen(static_cast<const S*>(row.from[t])[x * row.step + c]) * row.weights[t][c];
+      narrow(static_cast<S*>(row.out) + x * row.out_step + c, sum);
+    }
+  }
+}
+
+void table_depthwise_row(Dtype dtype, const DepthwiseRow& row) {
+  if (dtype == Dtype::f32) {
+    depthwise_row<float>(row);
+  } else if (dtype == Dtype::bf16) {
+    depthwise_row<bfloat>(row);
+  } else {
+    depthwise_row<half>(row);
+  }
+}
+
+template <class S>
+void depthwise_plane(const DepthwisePlane& plane) {
+  typedef Vector<float> V;
+  constexpr int width = lanes<float>;
+  S* const out = static_cast<S*>(plane.out);
+  int64_t x = 0;
+  if (plane.step == 1) {
+    for (; x + 4 * width <= plane.count; x += 4 * width) {
+      V acc[4];
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 4; ++i) acc[i] = spread<float>(plane.bias);
+      for (int64_t t = 0; t < plane.taps; ++t) {
+        const V weight = spread<float>(plane.weights[t]);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 4; ++i) acc[i] = multiply_add(load<float>(plane.from[t] + x + i * width), weight, acc[i]);
+      }
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 4; ++i) store<float>(out + x + i * width, acc[i]);
+    }
+    for (; x + width <= plane.count; x += width) {
+      V acc = spread<float>(plane.bias);
+      for (int64_t t = 0; t < plane.taps; ++t) acc = multiply_add(load<float>(plane.from[t] + x), spread<float>(plane.weights[t]), acc);
+      store<float>(out + x, acc);
+    }
+  }
+  for (; x < plane.count; ++x) {
+    float sum = plane.bias;
+    for (int64_t t = 0; t < plane.taps; ++t) sum += plane.from[t][x * plane.step] * plane.weights[t];
+    narrow(out + x, sum);
+  }
+}
+
+void table_depthwise_plane(Dtype dtype, const DepthwisePlane& plane) {
+  if (dtype == Dtype::f32) {
+    depthwise_plane<float>(plane);
+  } else if (dtype == Dtype::bf16) {
+    depthwise_plane<bfloat>(plane);
+  } else {
+    depthwise_plane<half>(plane);
+  }
+}
+
+}  // namespace
+
+constinit const ConvolutionKernels convolution_kernels = {table_pack_planes, table_depthwise_row, table_depthwise_plane};
+
+}  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

@@ -1,0 +1,59 @@
+// The inner loops of convolutions that are no products of matrices in memory, one table per CPU level.
+#pragma once
+
+#include <cstdint>
+
+#include "../core/dtype.h"
+
+namespace aotwin::runtime::products {
+
+// Lanes of a panel whose elements lie in planes: lane i of tap t and channel c is at planes[c * channel + offset[t][i]], or zero where
+// the offset is negative. k counts channels, and within each the taps.
+struct PlaneLanes {
+  const void* planes;
+  int64_t channel;
+  const int32_t* offsets;  // [taps][32]
+  const uint8_t* straight;  // [taps]: all lanes there, one after the other
+  int64_t taps;
+};
+
+// One row of results of a depthwise convolution, channels next to each other in memory:
+// out[x][c] = sum over t of from[t][x * step + c] * weights[t][c] + bias[c].
+struct DepthwiseRow {
+  const void* const* from;  // [taps]: where channel 0 of tap t lies for x = 0
+  int64_t step;             // elements from x to x + 1
+  const float* const* weights;  // [taps]: those of channel 0
+  const float* bias;        // or null
+  int64_t taps;
+  int64_t channels;
+  int64_t count;  // of x
+  void* out;
+  int64_t out_step;
+};
+
+// The same with places next to each other: out[x] = sum over t of from[t][x * step] * weights[t] + bias.
+struct DepthwisePlane {
+  const float* const* from;
+  int64_t step;
+  const float* weights;
+  float bias;
+  int64_t taps;
+  int64_t count;
+  void* out;
+};
+
+struct ConvolutionKernels {
+  void (*pack_planes)(Dtype dtype, void* panel, const PlaneLanes& lanes, int count, int width, int64_t first, int64_t k);
+  void (*depthwise_row)(Dtype dtype, const DepthwiseRow& row);
+  void (*depthwise_plane)(Dtype dtype, const DepthwisePlane& plane);
+};
+
+namespace level3 {
+extern const ConvolutionKernels convolution_kernels;
+}
+namespace level4 {
+extern const ConvolutionKernels convolution_kernels;
+}
+const ConvolutionKernels& convolution_kernels();
+
+}  // namespace aotwin::runtime::products

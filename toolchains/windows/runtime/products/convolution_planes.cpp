@@ -1,0 +1,89 @@
+// Channels first: places next to each other are next to each other in memory, so panels are filled along them, k after k. Results are
+// the transposed product, [out channels, places], one for each image and group.
+#include <algorithm>
+
+#include "convolution_kernels.h"
+#include "geometry.h"
+#include "kernels.h"
+
+namespace aotwin::runtime::products {
+namespace {
+
+struct Planes {
+  const Geometry* geometry;
+  const char* input;
+  const char* weight;
+  const ProductKernels* kernels;
+};
+
+constexpr int64_t taps_on_stack = 128;
+
+void pack_places(const Product& product, int64_t batch, int64_t first_place, int count, int width, int64_t first_k, int64_t k, void* panel) {
+  const Planes& planes = *static_cast<const Planes*>(product.context);
+  const Geometry& g = *planes.geometry;
+  const auto size = static_cast<int64_t>(element_size(g.dtype));
+  const auto taps = static_cast<int64_t>(g.taps.size());
+  int32_t stack_offsets[taps_on_stack * 32];
+  uint8_t stack_straight[taps_on_stack];
+  Scratch more(taps <= taps_on_stack ? 64 : static_cast<size_t>(taps * (32 * 4 + 1)));
+  int32_t* const offsets = taps <= taps_on_stack ? stack_offsets : more.as<int32_t>();
+  uint8_t* const straight = taps <= taps_on_stack ? stack_straight : more.as<uint8_t>() + taps * 32 * 4;
+  int64_t d[32];
+  int64_t h[32];
+  int64_t w[32];
+  for (int i = 0; i < count; ++i) {
+    const int64_t place = first_place + i;
+    w[i] = place % g.out[2] * g.stride[2];
+    h[i] = place / g.out[2] % g.out[1] * g.stride[1];
+    d[i] = place / g.out[2] / g.out[1] * g.stride[0];
+  }
+  for (int64_t t = 0; t < taps; ++t) {
+    const Tap& tap = g.taps[static_cast<size_t>(t)];
+    int32_t* const offset = offsets + t * 32;
+    bool all = true;
+    for (int i = 0; i < count; ++i) {
+      const int64_t at_d = d[i] + tap.d;
+      const int64_t at_h = h[i] + tap.h;
+      const int64_t at_w = w[i] + tap.w;
+      const bool inside = at_d >= 0 && at_d < g.in[0] && at_h >= 0 && at_h < g.in[1] && at_w >= 0 && at_w < g.in[2];
+      offset[i] = inside ? static_cast<int32_t>((at_d * g.in[1] + at_h) * g.in[2] + at_w) : -1;
+      all = all && inside && offset[i] == offset[0] + i;
+    }
+    straight[t] = all ? 1 : 0;
+  }
+  const PlaneLanes lanes{planes.input + batch * g.channels * g.in_places() * size, g.in_places(), offsets, straight, taps};
+  convolution_kernels().pack_planes(g.dtype, panel, lanes, count, width, first_k, k);
+}
+
+void pack_weights(const Product& product, int64_t batch, int64_t first_row, int count, int width, int64_t first_k, int64_t k, void* panel) {
+  const Planes& planes = *static_cast<const Planes*>(product.context);
+  const Geometry& g = *planes.geometry;
+  const auto size = static_cast<int64_t>(element_size(g.dtype));
+  const char* const from = planes.weight + ((batch % g.groups * g.out_channels + first_row) * product.k + first_k) * size;
+  const void* lane[32];
+  for (int i = 0; i < count; ++i) {
+    lane[i] = from + i * product.k * size;
+  }
+  planes.kernels->pack_lanes(g.dtype, panel, lane, count, width, k);
+}
+
+}  // namespace
+
+void convolve_planes(const Geometry& g, const void* input, const void* weight, Product& product) {
+  Planes planes;
+  planes.geometry = &g;
+  planes.input = static_cast<const char*>(input);
+  planes.weight = static_cast<const char*>(weight);
+  planes.kernels = g.dtype == Dtype::f64 ? &double_kernels() : &float_kernels();
+  product.batch = g.batch * g.groups;
+  product.m = g.out_channels;
+  product.n = g.places();
+  product.k = static_cast<int64_t>(g.taps.size()) * g.channels;
+  product.dtype = g.dtype;
+  product.context = &planes;
+  product.pack_a = pack_weights;
+  product.pack_b = pack_places;
+  run(product);
+}
+
+}  // namespace aotwin::runtime::products

@@ -1,0 +1,51 @@
+// A convolution in one form for all: three place dimensions, a list of taps.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "../core/tensor.h"
+#include "product.h"
+
+namespace aotwin::runtime::products {
+
+// Where a tap reads, relative to place * stride.
+struct Tap {
+  int32_t d;
+  int32_t h;
+  int32_t w;
+  int32_t weight;  // its number in the kernel
+};
+
+struct Geometry {
+  Dtype dtype = Dtype::f32;
+  int64_t batch = 0;
+  int64_t groups = 1;
+  int64_t channels = 0;      // of a group
+  int64_t out_channels = 0;  // of a group
+  int64_t in[3] = {1, 1, 1};
+  int64_t out[3] = {1, 1, 1};
+  int64_t stride[3] = {1, 1, 1};
+  int64_t kernel[3] = {1, 1, 1};
+  std::vector<Tap> taps;
+  bool row_taps = false;  // taps come in rows of kernel[2], one place apart
+
+  int64_t places() const {
+    return out[0] * out[1] * out[2];
+  }
+  int64_t in_places() const {
+    return in[0] * in[1] * in[2];
+  }
+};
+
+// Channels last: `input` [batch, in..., channels], `weight` [groups * out_channels, taps, channels], `out` [batch, out..., channels], all dense.
+void convolve_rows(const Geometry& geometry, const void* input, const void* weight, Product& product);
+// Planes: `input` [batch, channels, in...], `weight` [groups * out_channels, channels, taps], `out` [batch, channels, out...].
+void convolve_planes(const Geometry& geometry, const void* input, const void* weight, Product& product);
+
+// One channel a group, one result a channel; not for float64. Weights [channels, taps] in their dtype.
+bool is_depthwise(const Geometry& geometry);
+void depthwise_rows(const Geometry& geometry, const void* input, const void* weight, const Tensor* bias, void* out);
+void depthwise_planes(const Geometry& geometry, const void* input, const void* weight, const Tensor* bias, void* out);
+
+}  // namespace aotwin::runtime::products
