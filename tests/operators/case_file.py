@@ -130,5 +130,6 @@ def values(raw: np.ndarray, dtype: int, sizes: list[int], strides: list[int], of
             base[offset:], sizes, [stride * width for stride in strides]
         ).copy()
     if kind is None:
-        view = (view.astype(np.uint32) << 16).view(np.float32)
+        wide = np.left_shift(view.reshape(-1).astype(np.uint32), 16)
+        view = wide.view(np.float32).reshape(sizes)
     return view
