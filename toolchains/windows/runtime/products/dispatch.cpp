@@ -1,6 +1,7 @@
 // Which of the tables this machine takes.
 #include "../core/cpu.h"
 #include "../core/platform.h"
+#include "attention_kernels.h"
 #include "convolution_kernels.h"
 #include "kernels.h"
 
@@ -26,6 +27,13 @@ const ProductKernels& double_kernels() {
 }
 const ConvolutionKernels& convolution_kernels() {
   return level() >= 4 ? level4::convolution_kernels : level3::convolution_kernels;
+}
+
+const AttentionKernels& attention_kernels(Dtype dtype) {
+  if (dtype == Dtype::f64) {
+    return level() >= 4 ? level4::attention_kernels_double : level3::attention_kernels_double;
+  }
+  return level() >= 4 ? level4::attention_kernels_float : level3::attention_kernels_float;
 }
 
 }  // namespace aotwin::runtime::products
