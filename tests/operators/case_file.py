@@ -15,7 +15,7 @@ The JSON document holds `shims` (name -> kinds of its C arguments, see KINDS) an
     tolerance             [relative, absolute] of the case's dtype, where larger than the default
     eager_error           per result: largest error of torch's own against float64, or null
     exact                 per result: descriptor of the float64 result, or null
-    optional              torch's own C function refuses these arguments, eager does not
+    optional              may be refused: torch's own C function does, or we need not take it
 
 A descriptor is [dtype, sizes, strides, storage offset, place in data, bytes]: dtype is torch's
 number, the bytes are those of the storage up to the last element.

@@ -10,7 +10,7 @@ import collections
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,21 +96,22 @@ def summary(report: Path) -> str:
 
 
 def _ratios(by_shim: dict[str, list[Line]]) -> list[str]:
-    text = []
-    for shim, found in sorted(by_shim.items()):
-        by_dtype = collections.defaultdict(list)
-        for line in found:
-            if "ratio=" in line.detail and line.status == "passed":
-                by_dtype[line.dtype].append(
-                    float(line.detail.split("ratio=")[1].split()[0].strip(";"))
-                )
-        for dtype, ratios in by_dtype.items():
-            mean = sum(ratios) / len(ratios)
-            text.append(
-                f"error against float64, torch's = 1: {shim} {dtype}: mean {mean:.2f},"
-                f" worst {max(ratios):.2f} of {len(ratios)}"
-            )
-    return text
+    return [
+        f"error against float64, torch's = 1: {which}: mean {sum(each) / len(each):.2f},"
+        f" worst {max(each):.2f} of {len(each)}"
+        for which, each in ratios(by_shim).items()
+    ]
+
+
+def ratios(by_shim: Mapping[str, Sequence[Line]]) -> dict[str, list[float]]:
+    """Errors of products against float64 as multiples of torch's, by function and dtype."""
+    found: dict[str, list[float]] = collections.defaultdict(list)
+    for shim, each in sorted(by_shim.items()):
+        for line in each:
+            for part in line.detail.split("; "):
+                if line.status == "passed" and part.startswith("ratio="):
+                    found[f"{shim} {line.dtype}"].append(float(part.removeprefix("ratio=")))
+    return found
 
 
 def start_here(arguments: Sequence[str]) -> int:

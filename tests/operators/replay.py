@@ -11,7 +11,7 @@ import torch
 from case_file import DTYPES, TOLERANCES
 from recording import Call, Captured, mapped
 from shims import Parameter
-from sources import PRODUCTS, TIES, UNSPECIFIED
+from sources import PRODUCTS, REFUSED, TIES, UNSPECIFIED
 
 #: torch's dtype -> torch's number
 NUMBERS = {getattr(torch, name): number for number, (name, _, _) in DTYPES.items()}
@@ -127,7 +127,7 @@ def as_case(call: Call, data: Data) -> dict[str, Any]:
         case["aliases"] = [
             [result, _number_of(call, case, name)] for result, name in outcome.aliases
         ]
-    if optional:
+    if optional or call.dtype in REFUSED.get(name, ()):
         case["optional"] = True
     if "check" not in case:
         _accuracy(call, outcome, case, data)
@@ -328,7 +328,7 @@ def _accuracy(call: Call, outcome: _Outcome, case: dict[str, Any], data: Data) -
         wider = [max(pair) for pair in zip(default, call.tolerance, strict=True)]
         if wider != list(default):
             case["tolerance"] = wider
-    if call.dtype not in ("float32", "bfloat16", "float16", "complex64"):
+    if call.dtype in ("float64", "complex128"):
         return
     exact = _exact(call)
     if exact is None or len(exact) != len(outcome.results):

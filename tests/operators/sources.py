@@ -229,6 +229,12 @@ UNSPECIFIED = {
     "mkldnn_rnn_layer": (3,),
 }
 
+#: dtypes that torch takes and we need not: C function -> names of the dtypes
+REFUSED = {
+    # no network convolves integers so
+    "convolution": ("int64", "int32", "uint8"),
+}
+
 #: C functions that are not tested, and why
 UNTESTED = {
     "_to_sparse": "sparse tensors",

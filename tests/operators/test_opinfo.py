@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import collections
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import pytest
 from exported import WITHOUT_CASES, exported
+from oracle import Line, ratios
 
-if TYPE_CHECKING:
-    from oracle import Line
-
-Report = Mapping[str, "Sequence[Line]"]
+Report = Mapping[str, Sequence[Line]]
 
 #: Errors against float64 as a multiple of torch's, of the products of one function and dtype:
 #: the mean, and the worst of them.
@@ -34,15 +30,9 @@ def test_function(name: str, report: Report) -> None:
 
 
 def test_products_are_not_less_accurate_than_those_of_torch(report: Report) -> None:
-    ratios: dict[str, list[float]] = collections.defaultdict(list)
-    for name, found in report.items():
-        for line in found:
-            for part in line.detail.split("; "):
-                if part.startswith("ratio=") and line.status == "passed":
-                    ratios[f"{name} {line.dtype}"].append(float(part.removeprefix("ratio=")))
     worse = {
         which: f"mean {statistics.mean(each):.2f}, worst {max(each):.2f} of {len(each)}"
-        for which, each in ratios.items()
+        for which, each in ratios(report).items()
         if statistics.mean(each) > _MEAN or max(each) > _WORST
     }
     assert worse == {}
