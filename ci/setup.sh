@@ -28,13 +28,13 @@ quietly() {
 }
 
 apt_install() {
-    local sudo=()
-    [ "$(id -u)" = 0 ] || sudo=(sudo)
+    local apt=(apt-get -qq -o DPkg::Lock::Timeout=300) # another apt may be at work: wait for it
+    [ "$(id -u)" = 0 ] || apt=(sudo "${apt[@]}")
     command -v apt-get >/dev/null || die "no apt-get here: install $* and run this again"
     say "installing $* with apt"
     export DEBIAN_FRONTEND=noninteractive
-    quietly "${sudo[@]}" apt-get update -qq || say "apt-get update failed; trying all the same"
-    quietly "${sudo[@]}" apt-get install -y -qq --no-install-recommends "$@" ||
+    quietly "${apt[@]}" update || say "apt-get update failed; trying all the same"
+    quietly "${apt[@]}" install -y --no-install-recommends "$@" ||
         die "apt could not install $*"
 }
 

@@ -27,7 +27,8 @@ started=$SECONDS
 printf '· installing Wine with apt (1 to 3 minutes)\n' >&2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+# Another apt may be at work, as on a machine that has just started: it is waited for, in seconds.
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
 # A stale list asks for files that mirrors no longer have; a source that is down may not matter.
 "${apt[@]}" update >"$log" 2>&1 || true
 if ! "${apt[@]}" install --yes --no-install-recommends wine wine64 >>"$log" 2>&1; then
