@@ -34,8 +34,10 @@ _REINSTALL = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit code."""
     folder = Path(__file__).resolve().parent
+    # There is no spec where the file is run by its path.
+    package = getattr(__spec__, "parent", folder.name)
     parser = argparse.ArgumentParser(
-        prog=f"python -m {__spec__.parent if __spec__ else folder.name}",
+        prog=f"python -m {package}",
         description="Check that the files of this model are the ones that were built.",
     )
     parser.add_argument("--check", action="store_true", required=True)
