@@ -1,4 +1,4 @@
-# Sourced by ./ci/test and ./ci/demo: everything that they need, installed once per machine.
+# Sourced by the other scripts of this folder: everything that they need, installed once per machine.
 #
 # Packages go into one virtual environment in the user cache, shared by all checkouts; a small
 # one in the checkout (build/venv) adds this checkout's aotwin to it.
@@ -38,20 +38,21 @@ apt_install() {
         die "apt could not install $*"
 }
 
-find_python() {
+# The Python that PYTHON names, otherwise the first of those here that is new enough. In a virtual
+# environment, such as the one that a shell has from here, it is the Python beneath.
+find_python() { # MINOR: the oldest 3.MINOR that will do
     local candidate
-    for candidate in ${PYTHON:-} python3.11 python3 python3.12 python3.13; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            command -v "$candidate"
-            return
-        fi
+    for candidate in ${PYTHON:-python3.11 python3 python3.12 python3.13}; do
+        "$candidate" -c "import sys
+sys.version_info >= (3, $1) or sys.exit(1)
+print(sys._base_executable)" 2>/dev/null && return
     done
     return 1
 }
 
 setup_venv() {
     local python key shared mini site
-    python=$(find_python) || { apt_install python3 && python=$(find_python); } ||
+    python=$(find_python 11) || { [ -z "${PYTHON:-}" ] && apt_install python3 && python=$(find_python 11); } ||
         die "Python 3.11 or newer is needed: transformers, which the tests export models of, wants it"
     "$python" -c 'import venv, ensurepip' 2>/dev/null || apt_install python3-venv
     key=$("$python" -c 'import hashlib, sys
@@ -81,6 +82,27 @@ print("%d.%d-" % sys.version_info[:2] + hashlib.sha256((sys.executable + open(sy
         echo "$site" >"$mini/complete"
     fi
     PATH=$mini/bin:$shared/bin:$PATH
+    export PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONPATH=$repo/ci
+}
+
+# What the unit tests alone need, on any Python that aotwin runs on: no torch, and of everything the
+# newest that this Python can have, as for a user.
+setup_unit_venv() {
+    local python venv
+    python=$(find_python 10) || die "${PYTHON:-python3} is not Python 3.10 or newer"
+    venv=$repo/build/unit-venv-$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    if [ ! -e "$venv/complete" ] || [ "$repo/pyproject.toml" -nt "$venv/complete" ]; then
+        say "installing what the unit tests need"
+        rm -rf "$venv"
+        "$python" -m venv "$venv"
+        # dependency groups are known to pip 25.1 and newer
+        quietly "$venv/bin/python" -m pip install --disable-pip-version-check --upgrade pip &&
+            quietly "$venv/bin/python" -m pip install --disable-pip-version-check \
+                --group "$repo/pyproject.toml:unit" --editable "$repo" ||
+            die "pip could not install the dependency group unit"
+        touch "$venv/complete"
+    fi
+    PATH=$venv/bin:$PATH
     export PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONPATH=$repo/ci
 }
 
