@@ -30,6 +30,7 @@ from aotwin.stages.pack import (
     billed_programs,
     check_pure,
     distribution_of,
+    license_files,
     linked_components,
     pack_wheel,
     render_sbom,
@@ -215,6 +216,9 @@ def build_wheel(
                     PackedFile(f"{session.libs.name}/{name}", session.libs / name, digest)
                     for name, digest in libs.items()
                 ],
+                licenses=license_files(
+                    sysroot=session.sysroot.directory, zig_lib=session.zig.lib_dir
+                ),
                 wheel_tag=toolchain.wheel_tag,
                 sbom=_sbom(finished, session),
             )
@@ -266,6 +270,14 @@ def _packed(job: Job, dlls: Sequence[SealedDll]) -> PackedModel:
     )
 
 
+def _billed_libs(job: Job, session: Session) -> tuple[tuple[str, str], ...]:
+    """The run time that a model is bound to: paths in the wheel, each with its sha256, hex."""
+    if job.run_time is None:
+        return ()
+    digests = sorted(job.run_time.digests.items())
+    return tuple((f"{session.libs.name}/{name}", digest) for name, digest in digests)
+
+
 def _sbom(
     finished: Sequence[tuple[Job, Sequence[SealedDll]]], session: Session
 ) -> Callable[[str, int], bytes]:
@@ -282,6 +294,7 @@ def _sbom(
             tuple((dll.path.name, dll.shipped_sha256) for dll in dlls),
             (job.blob.reference, job.blob.file_sha256),
             billed_programs(job.sdk),
+            _billed_libs(job, session),
         )
         for job, dlls in finished
     ]

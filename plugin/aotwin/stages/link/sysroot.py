@@ -29,7 +29,13 @@ from aotwin.errors import SysrootError
 from aotwin.target.toolchain import SysrootPin, Toolchain
 
 #: layout of the folder; raise it when the layout changes, so that old caches are left alone
-_LAYOUT = 2
+_LAYOUT = 3
+#: of torch's dist-info folder, what belongs to what is linked into models -> where it goes
+_LICENSES = {
+    "METADATA": PurePosixPath("licenses/torch/METADATA"),
+    "licenses/LICENSE": PurePosixPath("licenses/torch/LICENSE"),
+    "licenses/third_party/sleef/LICENSE.txt": PurePosixPath("licenses/sleef/LICENSE"),
+}
 #: Linker directives of MSVC's objects (`.drectve` sections) that have no place in a model's DLL:
 #: sleef.lib would export its own names from it, and asks for MSVC's libraries, of which it needs
 #: nothing that is not in the run-time sources or in UCRT.
@@ -145,8 +151,8 @@ def _torch_place(member: PurePosixPath) -> PurePosixPath | None:
     if parts[:2] == ("torch", "lib") and len(parts) == 3:
         wanted = member.suffix == ".dll" or member.name == "sleef.lib"
         return PurePosixPath(*parts[1:]) if wanted else None
-    if member.parent.name.endswith(".dist-info") and member.name in ("METADATA", "LICENSE"):
-        return PurePosixPath("licenses/torch", member.name)
+    if parts[0].endswith(".dist-info"):
+        return _LICENSES.get(PurePosixPath(*parts[1:]).as_posix())
     return None
 
 

@@ -1,6 +1,7 @@
 """Stage pack: built models become a wheel with its bill of materials, or a `.pt2`."""
 
 from aotwin.stages.pack.components import linked_components
+from aotwin.stages.pack.licenses import license_files
 from aotwin.stages.pack.pt2 import write_pt2
 from aotwin.stages.pack.sbom import SBOM_PATH, ModelContents, billed_programs, render_sbom
 from aotwin.stages.pack.wheel import (
@@ -21,6 +22,7 @@ __all__ = [
     "billed_programs",
     "check_pure",
     "distribution_of",
+    "license_files",
     "linked_components",
     "pack_wheel",
     "render_sbom",

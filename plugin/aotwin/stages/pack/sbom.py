@@ -21,8 +21,8 @@ from aotwin.stages.pack.components import Component
 #: path within dist-info
 SBOM_PATH = "sboms/aotwin.cdx.json"
 _SPEC_VERSION = "1.4"
-#: what the SDK's programs are made of: nothing of torch is compiled or linked into them
-_IN_SDK = frozenset(f"linked:{key}" for key in ("aotwin", "libcxx", "mingw", "zig"))
+#: what the SDK's programs and our run time are made of: nothing of torch is compiled or linked in
+_OURS = frozenset(f"linked:{key}" for key in ("aotwin", "libcxx", "mingw", "zig"))
 _LICENSE_CLASSIFIER = "License :: "
 
 
@@ -38,6 +38,9 @@ class ModelContents:
     blob: tuple[str, str]
     #: the SDK's programs: path in the folder and sha256, hex
     sdk: tuple[tuple[str, str], ...] = ()
+    #: the run time that its DLLs are bound to, where that is our own: path in the wheel and sha256,
+    #: hex; models share it
+    libs: tuple[tuple[str, str], ...] = ()
 
     @property
     def blob_path(self) -> str:
@@ -106,16 +109,18 @@ def _links(
         **{
             f"file:{model.folder}/{dll}": [
                 f"file:{model.blob_path}", *(each["bom-ref"] for each in software),
+                *(f"file:{path}" for path, _ in model.libs),
             ]
             for model in models
             for dll, _ in model.dlls
         },
         **{
-            f"file:{model.folder}/{program}": [
-                each["bom-ref"] for each in software if each["bom-ref"] in _IN_SDK
-            ]
+            f"file:{path}": [each["bom-ref"] for each in software if each["bom-ref"] in _OURS]
             for model in models
-            for program, _ in model.sdk
+            for path in (
+                *(f"{model.folder}/{program}" for program, _ in model.sdk),
+                *(library for library, _ in model.libs),
+            )
         },
     }  # fmt: skip
 
@@ -186,6 +191,7 @@ def _files(model: ModelContents) -> list[dict[str, Any]]:
         for name, digest in files
     ]
     rows.append((model.blob_path, model.blob[1], "The model's weights."))
+    rows += [(path, digest, "The run time of the models.") for path, digest in model.libs]
     return [
         {
             "type": "file",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -11,6 +11,7 @@ from typing import IO
 from aotwin.adapters.archives.wheel_zip import Member, write_wheel
 from aotwin.errors import ConfigurationError, StorageError
 from aotwin.reproducible import source_date_epoch
+from aotwin.stages.pack.licenses import LICENSES
 from aotwin.stages.pack.sbom import SBOM_PATH
 from aotwin.version import __version__
 
@@ -68,6 +69,7 @@ def pack_wheel(
     wheel_tag: str,
     sbom: Callable[[str, int], bytes] | None = None,
     libs: Sequence[PackedFile] = (),
+    licenses: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write `<name>-<version>-py3-none-<wheel_tag>.whl`.
 
@@ -79,6 +81,7 @@ def pack_wheel(
         sbom: makes the bill of materials from the project's METADATA and the time of all members
             in seconds since 1970; None for none.
         libs: DLLs that models share.
+        licenses: of what is linked into the models: file name -> text.
 
     Returns:
         Path of the wheel.
@@ -101,6 +104,10 @@ def pack_wheel(
             *_project_members(archive, dist_info, models),
             *_file_members(file for model in models for file in model.files),
             *_file_members(libs),
+            *(
+                Member.from_bytes(f"{dist_info}/{LICENSES}/{file}", text)
+                for file, text in sorted((licenses or {}).items())
+            ),
             Member.from_bytes(f"{dist_info}/WHEEL", _wheel_file(tag, name.build)),
         ]
         if sbom is not None:

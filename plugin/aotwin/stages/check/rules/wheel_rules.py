@@ -193,6 +193,7 @@ def check_sbom(wheel: Wheel) -> Iterator[Violation]:
     for home, manifest in wheel.models.items():
         files = [(dll.file, dll.shipped_sha256) for dll in manifest.dlls]
         files += billed_programs(manifest.sdk)
+        files += manifest.libs.files.items() if manifest.libs is not None else ()
         for name, digest in [*files, (manifest.blob.file, manifest.blob.sha256)]:
             if digest not in found:
                 yield Violation(
