@@ -1,4 +1,4 @@
-"""One model's way through the stages, and what all models of a build share on it.
+"""One model's way through the stages.
 
 Part of the pipeline: `start` generates, writes the blob and sets the compiles going; `finish`
 links, checks and describes.
@@ -8,47 +8,37 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent import futures
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
-from typing import Any
 
-from aotwin.adapters.pe.readers import Readers
 from aotwin.adapters.storage.files import storage_errors
-from aotwin.adapters.tools.process import Children
-from aotwin.adapters.tools.zig import WarmUp, Zig, find_zig
+from aotwin.bindings import bound_run_time, library_reference, listed_libs
 from aotwin.errors import ConfigurationError
 from aotwin.formats.manifest import MANIFEST_NAME, render_manifest
 from aotwin.progress import Progress
+from aotwin.session import Session, result_of
 from aotwin.stages.check import (
     require_loadable,
     require_sound,
-    require_sound_libs,
     require_sound_sdk,
 )
 from aotwin.stages.generate import Generator
 from aotwin.stages.link import (
-    Sysroot,
     binding_source,
     called_functions,
     compile_flags,
     compile_wrapper,
     definitions_for,
     link_model,
-    prepare_sysroot,
-    runtime_flags,
 )
-from aotwin.stages.runtime import RunTime, choose_run_time, prepare_run_time
+from aotwin.stages.runtime import RunTime
 from aotwin.stages.sdk import write_sdk_of
-from aotwin.stages.sign import Signer, sign_dll
+from aotwin.stages.sign import sign_dll
 from aotwin.stages.weights import write_blob
-from aotwin.stages.wrapper import extern_targets
-from aotwin.target.toolchain import Cpu, SysrootPin, Toolchain
-from aotwin.termination import WAIT_SECONDS
-from aotwin.values import BlobInfo, ModelSpec, RuntimeLibs, SealedDll, Wrapper
+from aotwin.target.toolchain import Cpu
+from aotwin.values import BlobInfo, ModelSpec, SealedDll, Wrapper
 
 #: run time of a model -> the files of payload/ that its package has
 _PAYLOAD = {
@@ -65,27 +55,6 @@ _PAYLOAD = {
 }
 
 
-@dataclass(frozen=True)
-class Session:
-    """What all models of one build share."""
-
-    toolchain: Toolchain
-    pin: SysrootPin
-    zig: Zig
-    sysroot: Sysroot
-    warm_up: WarmUp
-    workers: ThreadPoolExecutor
-    readers: Readers
-    progress: Progress
-    check: str
-    #: our own run time, being built; None where no model of the build may have it
-    run_time: Future[RunTime] | None
-    #: where its DLLs go, a folder that lies to the models' as in the finished package
-    libs: Path
-    #: None where no model is to be signed
-    signer: Signer | None = None
-
-
 @dataclass
 class Job:
     """One model on its way: its blob is written, its wrappers are being compiled."""
@@ -99,74 +68,6 @@ class Job:
     sdk: dict[str, str] = field(default_factory=dict)
     #: the run time that it was bound to; None over torch
     run_time: RunTime | None = None
-
-
-@contextmanager
-def open_session(
-    toolchain: Toolchain,
-    torch_version: str,
-    work: Path,
-    *,
-    progress: Progress,
-    jobs: int,
-    check: str,
-    libs: Path,
-    own_run_time: bool = False,
-    signer: Signer | None = None,
-) -> Iterator[Session]:
-    """Tools made ready; what is built once per machine goes on beside code generation.
-
-    Args:
-        libs: where the DLLs of our own run time go.
-        own_run_time: whether a model may get it, so that it must be there.
-    """
-    pin = toolchain.sysroot(torch_version)
-    with progress.stage("toolchain"):
-        zig = find_zig()
-    warm_up = WarmUp(zig, runtime_flags(toolchain))
-    if warm_up.needed:
-        progress.remark(
-            "zig builds the target's C++ run time once for this machine: 2 to 4 minutes, "
-            "beside the other stages"
-        )
-    try:
-        warm_up.start(work)
-        with progress.stage("sysroot"):
-            sysroot = prepare_sysroot(toolchain, pin, zig, remark=progress.remark)
-        compilers = Children()
-        with (
-            closing(Readers()) as readers,
-            ThreadPoolExecutor(max(1, jobs), initializer=compilers.adopt) as workers,
-            ThreadPoolExecutor(1, initializer=compilers.adopt) as builder,
-        ):
-            run_time = (
-                builder.submit(prepare_run_time, toolchain, zig, jobs=jobs)
-                if own_run_time
-                else None
-            )
-            try:
-                yield Session(
-                    toolchain,
-                    pin,
-                    zig,
-                    sysroot,
-                    warm_up,
-                    workers,
-                    readers,
-                    progress,
-                    check,
-                    run_time,
-                    libs,
-                    signer,
-                )
-            except BaseException:
-                # What has not begun is not needed any more; leaving the block waits for the rest.
-                workers.shutdown(wait=False, cancel_futures=True)
-                compilers.end()
-                raise
-    finally:
-        # A build that failed does not wait for it; one that ended well has waited already.
-        warm_up.cancel()
 
 
 def start(spec: ModelSpec, generator: Generator, directory: Path, session: Session) -> Job:
@@ -243,9 +144,14 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
     """Link, check and describe one model."""
     dlls: list[SealedDll] = []
     files: dict[str, str] = {}
-    objects = {cpu: _result(compiling) for cpu, compiling in job.objects.items()}
+    objects = {cpu: result_of(compiling) for cpu, compiling in job.objects.items()}
     called = {cpu: called_functions(compiled) for cpu, compiled in objects.items()}
-    job.run_time = _run_time(job, {name for names in called.values() for name in names}, session)
+    job.run_time = bound_run_time(
+        job.spec,
+        job.wrappers.values(),
+        {name for names in called.values() for name in names},
+        session,
+    )
     for index, (cpu, wrapper) in enumerate(job.wrappers.items()):
         stem = job.spec.stem if index == 0 else f"{job.spec.stem}.{cpu.name}"
         if session.warm_up.running:
@@ -253,7 +159,9 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
                 session.warm_up.wait()
         binding = ""
         if job.run_time is not None:
-            binding = binding_source(called[cpu], _library_reference(job, job.run_time, session))
+            binding = binding_source(
+                called[cpu], library_reference(job.run_time, job.directory, session)
+            )
         with session.progress.stage(f"link {stem}.dll"):
             dll = link_model(
                 objects[cpu],
@@ -293,74 +201,12 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
         zig_version=session.zig.version,
         flags=_flags(job, session),
         sdk=job.sdk,
-        libs=_listed_libs(job, session),
+        libs=listed_libs(job.run_time, job.directory, session),
     )
     _write(job.directory / MANIFEST_NAME, manifest)
     if session.check == "wine":
         _open_under_wine(job, dlls, session)
     return dlls
-
-
-def _result(future: Future[Any]) -> Any:
-    """What a future gives; a signal is noticed meanwhile."""
-    while future not in futures.wait([future], WAIT_SECONDS).done:
-        pass
-    return future.result()
-
-
-def _run_time(job: Job, called: Iterable[str], session: Session) -> RunTime | None:
-    """Our own run time, ready, where the model gets it; else None."""
-    choice = choose_run_time(
-        job.spec.name,
-        job.spec.runtime if session.run_time is not None else "torch",
-        called,
-        fallbacks={
-            each
-            for wrapper in job.wrappers.values()
-            for each in extern_targets(wrapper.extern_nodes)
-        },
-    )
-    if choice.remark:
-        session.progress.remark(choice.remark)
-    return run_time_of(session) if choice.own else None
-
-
-def run_time_of(session: Session) -> RunTime:
-    """Our own run time, as soon as it is there."""
-    assert session.run_time is not None
-    if session.run_time.done():
-        return session.run_time.result()
-    with session.progress.stage("aotwin's run time, once for this machine"):
-        run_time: RunTime = _result(session.run_time)
-        return run_time
-
-
-def write_libs(jobs: Sequence[Job], session: Session) -> Mapping[str, str]:
-    """Write the DLLs of our run time for all models that are bound to it.
-
-    Returns:
-        File name in the session's `libs` -> sha256, hex; empty where no model is.
-    """
-    run_time = next((job.run_time for job in jobs if job.run_time is not None), None)
-    if run_time is None:
-        return {}
-    run_time.write(session.libs)
-    require_sound_libs(session.libs, run_time.digests, session.toolchain, session.readers.read)
-    return run_time.digests
-
-
-def _library_reference(job: Job, run_time: RunTime, session: Session) -> str:
-    """The run time's library from the model's folder, "/" between the parts."""
-    return PurePath(os.path.relpath(session.libs / run_time.library, job.directory)).as_posix()
-
-
-def _listed_libs(job: Job, session: Session) -> RuntimeLibs | None:
-    if job.run_time is None:
-        return None
-    library = _library_reference(job, job.run_time, session)
-    folder = library.rpartition("/")[0]
-    files = {f"{folder}/{name}": digest for name, digest in job.run_time.digests.items()}
-    return RuntimeLibs(library, files)
 
 
 def _signed(dll: SealedDll, job: Job, session: Session) -> SealedDll:

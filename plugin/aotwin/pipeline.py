@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from aotwin.adapters.storage.files import storage_errors, temporary_folder, working_folder
 from aotwin.adapters.tools.index import file_sha256
-from aotwin.assembly import (
-    Job,
-    Session,
-    finish,
-    open_session,
-    run_time_of,
-    share_blobs,
-    start,
-    write_libs,
-)
+from aotwin.assembly import Job, finish, share_blobs, start
+from aotwin.bindings import write_libs
 from aotwin.errors import StorageError
 from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.progress import Progress
+from aotwin.session import Session, open_session, run_time_of
 from aotwin.stages.generate import open_source
 from aotwin.stages.pack import (
     ModelContents,
@@ -105,7 +98,7 @@ def build_model(
         ) as session:
             job = start(spec, generator, work / "model", session)
             dlls = finish(job, session)
-            write_libs([job], session)
+            write_libs([job.run_time], session)
         _replace_directory(work / "model", final)
     return BuiltModel(
         directory=final,
@@ -206,7 +199,7 @@ def build_wheel(
             ]
             share_blobs(jobs, progress)
             finished = [(job, finish(job, session)) for job in jobs]
-            libs = write_libs(jobs, session)
+            libs = write_libs([job.run_time for job in jobs], session)
         with progress.stage("pack"):
             wheel = pack_wheel(
                 pure_wheel,

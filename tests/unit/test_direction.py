@@ -18,6 +18,8 @@ FLOORS = (
     ("aotwin", "aotwin.__main__", "aotwin.build_meta", "aotwin.cli", "aotwin.doctor"),
     ("aotwin.checking", "aotwin.pipeline"),
     ("aotwin.assembly",),
+    ("aotwin.bindings",),
+    ("aotwin.session",),
     ("aotwin.stages",),
     ("aotwin.configuration", "aotwin.adapters"),
     ("aotwin.target", "aotwin.formats"),

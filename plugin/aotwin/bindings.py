@@ -1,0 +1,68 @@
+"""Which run time each model of a build gets, and how it is tied to it.
+
+Part of the pipeline, beside `assembly`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
+
+from aotwin.session import Session, run_time_of
+from aotwin.stages.check import require_sound_libs
+from aotwin.stages.runtime import RunTime, choose_run_time
+from aotwin.stages.wrapper import extern_targets
+from aotwin.values import ModelSpec, RuntimeLibs, Wrapper
+
+
+def bound_run_time(
+    spec: ModelSpec, wrappers: Iterable[Wrapper], called: Iterable[str], session: Session
+) -> RunTime | None:
+    """Our own run time, ready, where the model gets it; else None.
+
+    Args:
+        wrappers: one for each CPU level.
+        called: functions of the run time that any of their objects calls.
+
+    Raises:
+        ConfigurationError: our own is asked for, and lacks something.
+    """
+    choice = choose_run_time(
+        spec.name,
+        spec.runtime if session.run_time is not None else "torch",
+        called,
+        fallbacks={each for wrapper in wrappers for each in extern_targets(wrapper.extern_nodes)},
+    )
+    if choice.remark:
+        session.progress.remark(choice.remark)
+    return run_time_of(session) if choice.own else None
+
+
+def library_reference(run_time: RunTime, directory: Path, session: Session) -> str:
+    """The run time's library from the model's folder, "/" between the parts."""
+    return PurePath(os.path.relpath(session.libs / run_time.library, directory)).as_posix()
+
+
+def listed_libs(run_time: RunTime | None, directory: Path, session: Session) -> RuntimeLibs | None:
+    """What the manifest of a model in a folder says of its run time; None over torch."""
+    if run_time is None:
+        return None
+    library = library_reference(run_time, directory, session)
+    folder = library.rpartition("/")[0]
+    files = {f"{folder}/{name}": digest for name, digest in run_time.digests.items()}
+    return RuntimeLibs(library, files)
+
+
+def write_libs(bound: Iterable[RunTime | None], session: Session) -> Mapping[str, str]:
+    """Write the DLLs of our run time for all models that are bound to it.
+
+    Returns:
+        File name in the session's `libs` -> sha256, hex; empty where no model is.
+    """
+    run_time = next((each for each in bound if each is not None), None)
+    if run_time is None:
+        return {}
+    run_time.write(session.libs)
+    require_sound_libs(session.libs, run_time.digests, session.toolchain, session.readers.read)
+    return run_time.digests

@@ -1,0 +1,131 @@
+"""What all models of a build share: tools made ready, and what is built once per machine.
+
+Part of the pipeline, below `assembly`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from aotwin.adapters.pe.readers import Readers
+from aotwin.adapters.tools.process import Children
+from aotwin.adapters.tools.zig import WarmUp, Zig, find_zig
+from aotwin.progress import Progress
+from aotwin.stages.link import Sysroot, prepare_sysroot, runtime_flags
+from aotwin.stages.runtime import RunTime, prepare_run_time
+from aotwin.stages.sign import Signer
+from aotwin.target.toolchain import SysrootPin, Toolchain
+from aotwin.termination import WAIT_SECONDS
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What all models of one build share."""
+
+    toolchain: Toolchain
+    pin: SysrootPin
+    zig: Zig
+    sysroot: Sysroot
+    warm_up: WarmUp
+    workers: ThreadPoolExecutor
+    readers: Readers
+    progress: Progress
+    check: str
+    #: our own run time, being built; None where no model of the build may have it
+    run_time: Future[RunTime] | None
+    #: where its DLLs go, a folder that lies to the models' as in the finished package
+    libs: Path
+    #: None where no model is to be signed
+    signer: Signer | None = None
+
+
+@contextmanager
+def open_session(
+    toolchain: Toolchain,
+    torch_version: str,
+    work: Path,
+    *,
+    progress: Progress,
+    jobs: int,
+    check: str,
+    libs: Path,
+    own_run_time: bool = False,
+    signer: Signer | None = None,
+) -> Iterator[Session]:
+    """Tools made ready; what is built once per machine goes on beside code generation.
+
+    Args:
+        libs: where the DLLs of our own run time go.
+        own_run_time: whether a model may get it, so that it must be there.
+    """
+    pin = toolchain.sysroot(torch_version)
+    with progress.stage("toolchain"):
+        zig = find_zig()
+    warm_up = WarmUp(zig, runtime_flags(toolchain))
+    if warm_up.needed:
+        progress.remark(
+            "zig builds the target's C++ run time once for this machine: 2 to 4 minutes, "
+            "beside the other stages"
+        )
+    try:
+        warm_up.start(work)
+        with progress.stage("sysroot"):
+            sysroot = prepare_sysroot(toolchain, pin, zig, remark=progress.remark)
+        compilers = Children()
+        with (
+            closing(Readers()) as readers,
+            ThreadPoolExecutor(max(1, jobs), initializer=compilers.adopt) as workers,
+            ThreadPoolExecutor(1, initializer=compilers.adopt) as builder,
+        ):
+            run_time = (
+                builder.submit(prepare_run_time, toolchain, zig, jobs=jobs)
+                if own_run_time
+                else None
+            )
+            try:
+                yield Session(
+                    toolchain,
+                    pin,
+                    zig,
+                    sysroot,
+                    warm_up,
+                    workers,
+                    readers,
+                    progress,
+                    check,
+                    run_time,
+                    libs,
+                    signer,
+                )
+            except BaseException:
+                # What has not begun is not needed any more; leaving the block waits for the rest.
+                workers.shutdown(wait=False, cancel_futures=True)
+                compilers.end()
+                raise
+    finally:
+        # A build that failed does not wait for it; one that ended well has waited already.
+        warm_up.cancel()
+
+
+def run_time_of(session: Session) -> RunTime:
+    """Our own run time, as soon as it is there."""
+    assert session.run_time is not None
+    if session.run_time.done():
+        return session.run_time.result()
+    with session.progress.stage("aotwin's run time, once for this machine"):
+        return result_of(session.run_time)
+
+
+def result_of(future: Future[_Value]) -> _Value:
+    """What a future gives; a signal is noticed meanwhile."""
+    while future not in futures.wait([future], WAIT_SECONDS).done:
+        pass
+    return future.result()
