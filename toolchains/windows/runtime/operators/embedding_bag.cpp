@@ -21,8 +21,10 @@ struct Bags {
   int64_t first(int64_t bag) const {
     return offsets.as<int64_t>()[bag];
   }
-  int64_t last(int64_t bag) const {
-    return bag + 1 < offsets.numel() ? offsets.as<int64_t>()[bag + 1] : indices.numel();
+  // Where the bag ends. An included last offset that does not say the number of indices is not heeded, but by torch's quick way
+  // for sums and means; it counts all indices even then.
+  int64_t last(int64_t bag, bool quick = false) const {
+    return bag + 1 < (quick ? offsets.numel() : count) ? offsets.as<int64_t>()[bag + 1] : indices.numel();
   }
 };
 
@@ -67,7 +69,7 @@ struct Results {
 };
 
 template <class T>
-void run(const Tensor& weight, const Bags& bags, Mode mode, const Tensor* scales, int64_t padding, const Results& results,
+void run(const Tensor& weight, const Bags& bags, Mode mode, bool quick, const Tensor* scales, int64_t padding, const Results& results,
          int64_t* counted, int64_t* best) {
   const int64_t width = weight.size(1);
   const T* const table = weight.as<T>();
@@ -79,7 +81,7 @@ void run(const Tensor& weight, const Bags& bags, Mode mode, const Tensor* scales
     for (int64_t bag = first; bag < last; ++bag) {
       std::fill(sum, sum + width, opmath_t<T>(0));
       int64_t size = 0;
-      for (int64_t i = bags.first(bag); i < bags.last(bag); ++i) {
+      for (int64_t i = bags.first(bag); i < bags.last(bag, quick); ++i) {
         const int64_t row = bags.indices.as<int64_t>()[i];
         if (row == padding) {
           continue;
@@ -104,6 +106,9 @@ void run(const Tensor& weight, const Bags& bags, Mode mode, const Tensor* scales
           }
         }
         ++size;
+      }
+      if (quick) {
+        size = bags.last(bag) - bags.first(bag);
       }
       if (counted != nullptr) {
         counted[bag] = size;
@@ -135,16 +140,17 @@ Results embedding_bag(const Tensor& table, const Tensor& indices, const Tensor& 
   results.output = empty({bags.count, table.size(1)}, table.dtype());
   // The other results are what a backward pass would want; their shapes and contents follow torch's, which leaves out what its
   // quick way for sums does not make.
-  const bool quick = mode == Mode::sum && padding < 0 && table.dtype() != Dtype::f64 && table.stride(1) == 1;
+  const bool quick = mode != Mode::max && padding < 0 && table.dtype() != Dtype::f64 && table.stride(1) == 1;
   Tensor counted = zeros({mode == Mode::sum && forward_only ? offsets.numel() : bags.count}, Dtype::i64);
   Tensor best = mode == Mode::max ? zeros({bags.count, table.size(1)}, Dtype::i64) : counted;
   const int64_t padding_row = padding < 0 ? (padding == -1 ? -1 : padding + rows) : padding;
   for_float(table.dtype(), "embedding_bag", [&]<class T>(TypeTag<T>) {
-    run<T>(weight, bags, mode, scales != nullptr ? &factors : nullptr, padding_row, results,
+    run<T>(weight, bags, mode, quick, scales != nullptr ? &factors : nullptr, padding_row, results,
            mode != Mode::sum ? counted.as<int64_t>() : nullptr, best.as<int64_t>());
   });
-  Tensor bag_of_index = zeros({quick ? 0 : bags.indices.numel()}, Dtype::i64);
-  for (int64_t bag = 0; !quick && bag < bags.count; ++bag) {
+  const bool without = quick && mode == Mode::sum;
+  Tensor bag_of_index = zeros({without ? 0 : bags.indices.numel()}, Dtype::i64);
+  for (int64_t bag = 0; !without && bag < bags.count; ++bag) {
     std::fill(bag_of_index.as<int64_t>() + bags.first(bag), bag_of_index.as<int64_t>() + bags.last(bag), bag);
   }
   results.bag_of_index = to_dtype(bag_of_index, bags.index_dtype);
