@@ -10,6 +10,7 @@ namespace aotwin::runtime {
 namespace {
 
 Tensor amax(const Tensor& self, const Dims& asked, bool keep) {
+  require(self.dim() <= 64, "amax: a tensor of ", self.dim(), " dimensions, at most 64 are allowed");
   Dims reduced = Dims::filled(self.sizes().size(), asked.empty() ? 1 : 0);
   for (const int64_t dim : asked) {
     const int64_t at = wrap_dim(dim, self.dim());
