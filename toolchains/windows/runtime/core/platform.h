@@ -27,6 +27,11 @@ int physical_cores() noexcept;
 // Logical processors that this process may use.
 int logical_processors() noexcept;
 
+// The logical processor that the calling thread runs on right now.
+int current_processor() noexcept;
+// Moves the calling thread to another one that it may use, if there is one. It is not bound there.
+void change_processor() noexcept;
+
 int64_t nanoseconds() noexcept;
 
 // Empty when it is not set.

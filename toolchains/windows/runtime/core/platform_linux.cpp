@@ -99,6 +99,22 @@ int physical_cores() noexcept {
   }
 }
 
+int current_processor() noexcept {
+  return sched_getcpu();
+}
+
+void change_processor() noexcept {
+  cpu_set_t all;
+  const int here = sched_getcpu();
+  if (here < 0 || sched_getaffinity(0, sizeof(all), &all) != 0 || CPU_COUNT(&all) < 2) {
+    return;
+  }
+  cpu_set_t others = all;
+  CPU_CLR(here, &others);
+  sched_setaffinity(0, sizeof(others), &others);
+  sched_setaffinity(0, sizeof(all), &all);
+}
+
 int64_t nanoseconds() noexcept {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -114,6 +114,26 @@ int logical_processors() noexcept {
   return count < 1 ? 1 : count;
 }
 
+int current_processor() noexcept {
+  PROCESSOR_NUMBER number;
+  GetCurrentProcessorNumberEx(&number);
+  return number.Group * 64 + number.Number;
+}
+
+void change_processor() noexcept {
+  PROCESSOR_NUMBER number;
+  GetCurrentProcessorNumberEx(&number);
+  GROUP_AFFINITY all = {};
+  if (!GetThreadGroupAffinity(GetCurrentThread(), &all) || all.Group != number.Group) {
+    return;
+  }
+  GROUP_AFFINITY others = all;
+  others.Mask &= ~(static_cast<KAFFINITY>(1) << number.Number);
+  if (others.Mask != 0 && SetThreadGroupAffinity(GetCurrentThread(), &others, nullptr)) {
+    SetThreadGroupAffinity(GetCurrentThread(), &all, nullptr);
+  }
+}
+
 int64_t nanoseconds() noexcept {
   static const int64_t frequency = [] {
     LARGE_INTEGER value;

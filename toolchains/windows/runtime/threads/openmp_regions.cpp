@@ -8,6 +8,7 @@
 
 #include "../core/error.h"
 #include "abandon.h"
+#include "escape.h"
 #include "region.h"
 #include "spin.h"
 
@@ -56,11 +57,10 @@ void call(const Task& task, int32_t thread) {
 // Generated code cannot be left by an exception: clang ends the process where one would leave an outlined function. So its frame is
 // dropped as a whole; it has nothing but buffers on the stack.
 __attribute__((noinline)) void run_task(const Task& task, int index) {
-  void* jump[5];
-  ThreadState& state = thread_state();
-  void** const outer = state.jump;
-  state.jump = jump;
-  if (__builtin_setjmp(jump) == 0) {
+  Place place;
+  const Place* const outer = thread_state().jump;
+  thread_state().jump = &place;
+  if (aotwin_mark_place(&place) == 0) {
     call(task, index);
   } else {
     leave_barriers(*thread_state().region);
@@ -177,7 +177,7 @@ void abandon_region(const char* message) {
   if (!region.failed.exchange(true)) {
     std::snprintf(region.message, sizeof(region.message), "%s", message);
   }
-  __builtin_longjmp(state.jump, 1);
+  aotwin_go_back(state.jump);
 }
 
 }  // namespace aotwin::runtime

@@ -16,8 +16,7 @@ namespace aotwin::runtime {
 namespace {
 
 constexpr int most_threads = 256;
-// How long a thread spins before it sleeps: longer than the gaps between the regions of most networks. With 50 us two threads that the
-// system had put on one processor of a loaded machine stayed there; with 100 it sees that both want one.
+// How long a thread spins before it sleeps: longer than the gaps between the regions of most networks.
 std::atomic<int64_t> spin_nanoseconds{100'000};
 
 struct alignas(64) Worker {
@@ -33,6 +32,7 @@ struct alignas(64) Worker {
   std::atomic<uint32_t> signal{nothing};
   Region* region = nullptr;
   int index = 0;
+  std::atomic<int> processor{-1};  // where it was last
   alignas(64) std::atomic<uint32_t> claim{free};
 };
 
@@ -85,9 +85,25 @@ void take_part(Region& region, int index) noexcept {
   state = before;
 }
 
+// A system may put a worker on the processor of the thread that it works for, and leave it there while others have work for the rest of
+// the machine: each then waits for the other to stop waiting, and a process runs at half its speed or far less for as long as it lives.
+// The worker notices, and moves; not more often than this.
+constexpr int64_t between_moves = 1'000'000;
+
 void run_worker(void* argument) {
   Worker& worker = *static_cast<Worker*>(argument);
+  int caller_processor = -1;
+  int64_t moved = 0;
   for (;;) {
+    if (platform::current_processor() == caller_processor) {
+      if (const int64_t now = platform::nanoseconds(); now - moved > between_moves) {
+        platform::change_processor();
+        moved = now;
+      } else {
+        platform::yield();
+      }
+    }
+    worker.processor.store(platform::current_processor(), std::memory_order_relaxed);
     const auto called = [&] { return worker.signal.load(std::memory_order_acquire) == Worker::work; };
     if (!spin_for(spin_nanoseconds.load(std::memory_order_relaxed), called)) {
       uint32_t expected = Worker::nothing;
@@ -99,6 +115,7 @@ void run_worker(void* argument) {
     }
     worker.signal.store(Worker::nothing, std::memory_order_relaxed);
     Region& region = *worker.region;
+    caller_processor = region.processor;
     take_part(region, worker.index);
     // The region is gone once the last worker has counted itself out; its address serves for the waking only.
     if (region.running.fetch_sub(1, std::memory_order_acq_rel) == (Region::waiting | 1)) {
@@ -145,10 +162,11 @@ void unclaim(Worker& worker) {
   }
 }
 
-void wait_for_workers(Region& region) {
+void wait_for_workers(Region& region, bool share_processor) {
   if (spin_for(
           spin_nanoseconds.load(std::memory_order_relaxed) * 4,
-          [&] { return region.running.load(std::memory_order_acquire) == 0; })) {
+          [&] { return region.running.load(std::memory_order_acquire) == 0; },
+          share_processor ? 0 : 100'000)) {
     return;
   }
   uint32_t now = region.running.fetch_or(Region::waiting, std::memory_order_acq_rel) | Region::waiting;
@@ -175,8 +193,13 @@ void run(int wanted, bool exactly, RegionFunction function, void* context) {
   region.threads = helpers + 1;
   region.arrivals.store(static_cast<uint64_t>(region.threads) << 32, std::memory_order_relaxed);
   region.running.store(static_cast<uint32_t>(helpers), std::memory_order_relaxed);
+  bool share_processor = false;
+  if (helpers != 0) {
+    region.processor = platform::current_processor();
+  }
   for (int i = 0; i < helpers; ++i) {
     Worker& worker = pool().workers[taken[i]];
+    share_processor = share_processor || worker.processor.load(std::memory_order_relaxed) == region.processor;
     worker.region = &region;
     worker.index = i + 1;
     if (worker.signal.exchange(Worker::work, std::memory_order_acq_rel) == Worker::asleep) {
@@ -185,7 +208,7 @@ void run(int wanted, bool exactly, RegionFunction function, void* context) {
   }
   take_part(region, 0);
   if (helpers != 0) {
-    wait_for_workers(region);
+    wait_for_workers(region, share_processor);
     for (int i = 0; i < helpers; ++i) {
       unclaim(pool().workers[taken[i]]);
     }

@@ -26,6 +26,7 @@ struct Region {
   RegionFunction function;
   void* context;
   int threads = 1;
+  int processor = -1;  // of the caller, when it began
 
   // Workers that still run; `waiting` is set while the caller sleeps for them.
   static constexpr uint32_t waiting = 0x8000'0000;
@@ -53,7 +54,7 @@ struct ThreadState {
   bool active = false; // one of them has several threads: no further ones are started
   int requested = 0;   // num_threads clause for the next region; 0: none
   int limit = 0;       // of this thread's own regions; 0: the process's
-  void** jump = nullptr;  // where to leave generated code, see openmp_regions.cpp
+  const struct Place* jump = nullptr;  // where to leave generated code for, see openmp_regions.cpp
   // Constructs met in this region.
   uint64_t singles = 0;
   uint64_t reductions = 0;

@@ -9,9 +9,10 @@
 
 namespace aotwin::runtime {
 
-// True as soon as predicate() is; false when it was not within `nanoseconds`.
+// True as soon as predicate() is; false when it was not within `nanoseconds`. Whoever is waited for may be ready to run on this very
+// processor, with none to spare on a loaded machine: so it is offered after `before_offering`.
 template <class Predicate>
-bool spin_for(int64_t nanoseconds, Predicate&& predicate) {
+bool spin_for(int64_t nanoseconds, Predicate&& predicate, int64_t before_offering = 100'000) {
   // The clock is looked at seldom: a pause takes 10 to 50 ns.
   constexpr int looks = 64;
   for (int i = 0; i < looks; ++i) {
@@ -20,11 +21,9 @@ bool spin_for(int64_t nanoseconds, Predicate&& predicate) {
     }
     _mm_pause();
   }
-  // Whoever is waited for may be ready to run on this very processor, with none to spare on a loaded machine: so it is offered.
-  constexpr int64_t before_offering = 100'000;
   const int64_t start = platform::nanoseconds();
   for (int64_t passed = 0; passed < nanoseconds; passed = platform::nanoseconds() - start) {
-    if (passed > before_offering) {
+    if (passed >= before_offering) {
       platform::yield();
     }
     for (int i = 0; i < looks; ++i) {
