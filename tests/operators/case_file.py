@@ -44,6 +44,7 @@ KINDS = {
     "d?": ("double*",),
     "d[]": ("const double*", "int64_t"),
     "d[]?": ("const double**", "int64_t"),
+    "d?[]": ("const double**", "int64_t"),
     "f": ("float",),
     "b": ("int32_t",),
     "b?": ("int32_t*",),

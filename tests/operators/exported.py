@@ -12,6 +12,7 @@ WITHOUT_CASES = frozenset(
     {
         "aoti_torch__embedding_bag",
         "aoti_torch_check",
+        "aoti_torch_cpu__efficientzerotensor",
         "aoti_torch_create_device_guard",
         "aoti_torch_delete_c10_value_object",
         "aoti_torch_delete_device_guard",

@@ -24,6 +24,8 @@ KINDS = {
     "aoti_torch_addmm_out": ["T", "T", "T", "T", "f", "f"],
     "aoti_torch_bmm_out": ["T", "T", "T"],
     "aoti_torch_mm_out": ["T", "T", "T"],
+    "aoti_torch_convolution": ["T", "T", "T", "i[]", "i[]", "i[]", "b", "i[]", "i", "R"],
+    "aoti_torch__fft_c2c": ["T", "i[]", "i", "b", "R"],
     "aoti_torch_nonzero": ["T", "R"],
     "aoti_torch_repeat_interleave_Tensor": ["T", "i?", "R"],
     "aoti_torch_view_as_real": ["T", "R"],
@@ -180,6 +182,11 @@ def _products(dtype: torch.dtype) -> Iterator[Case]:
         yield "_mm_plus_mm_out", [out, a, b, c, d], [0, 1, 2, 3, 4], [torch.addmm(a @ b, c, d)], [0]
     yield "mm_out", [out, a, b], [0, 1, 2], [a @ b], [0]
     yield "bmm_out", [out[None], a[None], b[None]], [0, 1, 2], [(a @ b)[None]], [0]
+    image, weight, row = _like(dtype, 1, 4, 6, 7), _like(dtype, 8, 2, 3, 3), _like(dtype, 8)
+    for one, tensors in ((None, [image, weight]), (2, [image, weight, row])):
+        result = torch.conv2d(image, weight, tensors[2] if one else None, 2, 1, 1, 2)
+        args = [0, 1, one, [2, 2], [1, 1], [1, 1], 0, [0, 0], 2]
+        yield "convolution", tensors, args, [result], []
     wanted = torch.addmm(bias, a, b, beta=0.5, alpha=2.0)
     yield "addmm_out", [out, bias, a, b], [0, 1, 2, 3, 0.5, 2.0], [wanted], [0]
 
@@ -189,6 +196,8 @@ def _others(dtype: torch.dtype) -> Iterator[Case]:
     yield "nonzero", [one], [0], [one.nonzero()], []
     if dtype.is_complex:
         yield "view_as_real", [one], [0], [torch.view_as_real(one)], []
+        spectrum = torch.ops.aten._fft_c2c(one, [1], 0, True)
+        yield "_fft_c2c", [one], [0, [1], 0, 1], [spectrum], []
     if dtype == torch.float32:
         yield "view_dtype", [one], [0, 3], [one.view(torch.int32)], []
     if dtype in (torch.int64, torch.int32):

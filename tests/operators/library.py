@@ -161,6 +161,9 @@ def _c_values(kind: str, value: Any, kept: list[Any]) -> list[Any]:
     if kind == "T?[]":
         places = [None if one is None else pointer(Handle, [one]) for one in value]
         return [pointer(ctypes.c_void_p, places), len(value)]
+    if kind == "d?[]":
+        numbers = [None if one is None else pointer(ctypes.c_double, [one]) for one in value]
+        return [pointer(ctypes.c_void_p, numbers), len(value)]
     if kind in ("T[]", "T[u32]"):
         return [pointer(Handle, value), len(value)]
     if kind.endswith("[]?"):

@@ -768,3 +768,112 @@ def _bags_backward(dtype: torch.dtype) -> Iterator[Arguments]:
             "mode": mode,
             "per_sample_weights": None,
         }
+
+
+_UNARY = (
+    ("none", [], None),
+    ("relu", [], ""),
+    ("sigmoid", [], ""),
+    ("tanh", [], ""),
+    ("swish", [], ""),
+    ("hardswish", [], ""),
+    ("hardsigmoid", [], ""),
+    ("gelu", [], "none"),
+    ("gelu", [], "tanh"),
+    ("leaky_relu", [0.1], ""),
+    ("hardtanh", [-0.5, 0.75], ""),
+)
+
+
+def _image(dtype: torch.dtype, channels: int = 8) -> list[torch.Tensor]:
+    x = _some(2, channels, 7, 6, dtype=dtype)
+    return [x, x.contiguous(memory_format=torch.channels_last)]
+
+
+@_for("mkldnn__convolution_pointwise", dtypes=_HALVES)
+def _fused_convolution(dtype: torch.dtype) -> Iterator[Arguments]:
+    for (attr, scalars, algorithm), x in itertools.product(_UNARY, _image(dtype)):
+        for groups in (1, 4):
+            yield {
+                "X": x,
+                "W": _some(12, 8 // groups, 3, 3, dtype=dtype),
+                "B": _some(12, dtype=dtype) if groups == 1 else None,
+                "padding": [1, 0],
+                "stride": [1, 2],
+                "dilation": [1, 1],
+                "groups": groups,
+                "attr": attr,
+                "scalars": scalars,
+                "algorithm": algorithm,
+            }
+
+
+@_for(
+    "mkldnn__convolution_pointwise_binary",
+    "mkldnn__convolution_pointwise_binary_",
+    dtypes=_HALVES,
+)
+def _fused_sum(dtype: torch.dtype) -> Iterator[Arguments]:
+    for unary, x in itertools.product((None, "relu"), _image(dtype)):
+        other = _some(2, 12, 7, 6, dtype=dtype)
+        if x.stride(1) == 1:
+            other = other.contiguous(memory_format=torch.channels_last)
+        yield {
+            "X": x,
+            "other": other,
+            "W": _some(12, 8, 3, 3, dtype=dtype),
+            "B": _some(12, dtype=dtype),
+            "padding": [1, 1],
+            "stride": [1, 1],
+            "dilation": [1, 1],
+            "groups": 1,
+            "binary_attr": "add",
+            "alpha": 1.0,
+            "unary_attr": unary,
+            "unary_scalars": [],
+            "unary_algorithm": "",
+        }
+
+
+@_for("mkldnn__convolution_transpose_pointwise", dtypes=_HALVES)
+def _fused_transpose(dtype: torch.dtype) -> Iterator[Arguments]:
+    for (attr, scalars, algorithm), x in itertools.product(_UNARY[:9:2], _image(dtype)):
+        yield {
+            "X": x,
+            "W": _some(8, 5, 3, 3, dtype=dtype),
+            "B": _some(5, dtype=dtype),
+            "padding": [1, 1],
+            "output_padding": [1, 0],
+            "stride": [2, 2],
+            "dilation": [1, 1],
+            "groups": 1,
+            "attr": attr,
+            "scalars": scalars,
+            "algorithm": algorithm,
+        }
+
+
+@_for("_linear_pointwise", dtypes=_HALVES)
+def _fused_linear(dtype: torch.dtype) -> Iterator[Arguments]:
+    for attr, scalars, algorithm in _UNARY:
+        for shape in ((5, 24), (2, 3, 24)):
+            yield {
+                "X": _some(*shape, dtype=dtype),
+                "W": _some(17, 24, dtype=dtype),
+                "B": _some(17, dtype=dtype) if len(shape) == 2 else None,
+                "attr": attr,
+                "scalars": scalars,
+                "algorithm": algorithm,
+            }
+
+
+@_for("_linear_pointwise_binary", dtypes=_HALVES)
+def _fused_linear_sum(dtype: torch.dtype) -> Iterator[Arguments]:
+    for attr in ("add", "mul", "sub"):
+        yield {
+            "X": _some(5, 24, dtype=dtype),
+            "other": _some(5, 17, dtype=dtype),
+            "W": _some(17, 24, dtype=dtype),
+            "B": _some(17, dtype=dtype),
+            "attr": attr,
+        }

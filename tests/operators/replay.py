@@ -279,6 +279,8 @@ def _encoded(parameter: Parameter, value: Any, numbered: Callable[[Any], int | N
         return [0, 0]
     if kind in ("i[]", "i[]?"):
         return [int(one) for one in (value if isinstance(value, list) else [value])]
+    if kind == "d?[]":
+        return [None if one is None else float(one) for one in value]
     if kind in ("d[]?", "d[]"):
         return [float(one) for one in value]
     if kind == "b[]":

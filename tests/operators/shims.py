@@ -34,6 +34,7 @@ _SCHEMA_KINDS = {
     "float": "d",
     "float?": "d?",
     "float[]?": "d[]?",
+    "Scalar?[]": "d?[]",
     "bool": "b",
     "bool?": "b?",
     "bool[]": "b[]",
@@ -127,7 +128,21 @@ def shims() -> dict[str, Shim]:
     return found
 
 
+#: functions of oneDNN's operators, which are in another namespace
+_ONEDNN = {
+    "mkldnn__convolution_pointwise": ("_convolution_pointwise", "default"),
+    "mkldnn__convolution_pointwise_binary": ("_convolution_pointwise", "binary"),
+    "mkldnn__convolution_pointwise_binary_": ("_convolution_pointwise_", "binary"),
+    "mkldnn__convolution_transpose_pointwise": ("_convolution_transpose_pointwise", "default"),
+    "_linear_pointwise": ("_linear_pointwise", "default"),
+    "_linear_pointwise_binary": ("_linear_pointwise", "binary"),
+}
+
+
 def _overload(name: str) -> Any:
+    if name in _ONEDNN:
+        packet, overload = _ONEDNN[name]
+        return getattr(getattr(torch.ops.mkldnn, packet), overload)
     for cut in [len(name), *(place for place in range(len(name)) if name[place] == "_")]:
         packet = getattr(torch.ops.aten, name[:cut], None) if cut else None
         overload = name[cut + 1 :] or "default"
@@ -139,14 +154,22 @@ def _overload(name: str) -> Any:
 def _shim(name: str, overload: Any) -> Shim:
     from torchgen.model import FunctionSchema
 
-    schema = FunctionSchema.parse(str(overload._schema).removeprefix("aten::"))
+    text = str(overload._schema).partition("::")[2]
+    # oneDNN's return the argument that they write, which torchgen's grammar has no form for
+    onednn = overload._schema.name.startswith("mkldnn")
+    if onednn:
+        text = text.replace("(a!)", "").replace("_.", ".")
+    schema = FunctionSchema.parse(text)
     defaults = {argument.name: argument for argument in overload._schema.arguments}
     arguments = [*schema.arguments.out, *schema.arguments.flat_non_out]
     parameters = tuple(
         Parameter(
             name=argument.name,
             kind=_SCHEMA_KINDS[re.sub(r"\[\d+\]", "[]", str(argument.type))],
-            written=argument.is_write,
+            written=(
+                defaults[argument.name].alias_info is not None
+                and defaults[argument.name].alias_info.is_write
+            ),
             default=(
                 defaults[argument.name].default_value
                 if defaults[argument.name].has_default_value()

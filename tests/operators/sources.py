@@ -207,7 +207,11 @@ PRODUCTS = frozenset(
         "_scaled_mm_out",
         "_weight_int8pack_mm",
         "_grouped_mm",
-        "mkldnn__linear_pointwise",
+        "_linear_pointwise",
+        "_linear_pointwise_binary",
+        "mkldnn__convolution_pointwise",
+        "mkldnn__convolution_pointwise_binary",
+        "mkldnn__convolution_transpose_pointwise",
     }
 )
 
