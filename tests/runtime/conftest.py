@@ -1,4 +1,4 @@
-"""The library under test: built once for the session, or named by AOTWIN_RUNTIME_LIBRARY (one that is ready)."""
+"""The library under test: built once for the session, or a ready one: AOTWIN_RUNTIME_LIBRARY."""
 
 from __future__ import annotations
 

@@ -9,20 +9,40 @@ from typing import Any
 import torch
 
 NUMBERS = {
-    torch.uint8: 0, torch.int8: 1, torch.int16: 2, torch.int32: 3, torch.int64: 4, torch.float16: 5, torch.float32: 6,
-    torch.float64: 7, torch.complex32: 8, torch.complex64: 9, torch.complex128: 10, torch.bool: 11, torch.bfloat16: 15,
-    torch.float8_e5m2: 23, torch.float8_e4m3fn: 24, torch.float8_e5m2fnuz: 25, torch.float8_e4m3fnuz: 26, torch.uint16: 27,
-    torch.uint32: 28, torch.uint64: 29, torch.float8_e8m0fnu: 44,
-}  # fmt: skip
+    torch.uint8: 0,
+    torch.int8: 1,
+    torch.int16: 2,
+    torch.int32: 3,
+    torch.int64: 4,
+    torch.float16: 5,
+    torch.float32: 6,
+    torch.float64: 7,
+    torch.complex32: 8,
+    torch.complex64: 9,
+    torch.complex128: 10,
+    torch.bool: 11,
+    torch.bfloat16: 15,
+    torch.float8_e5m2: 23,
+    torch.float8_e4m3fn: 24,
+    torch.float8_e5m2fnuz: 25,
+    torch.float8_e4m3fnuz: 26,
+    torch.uint16: 27,
+    torch.uint32: 28,
+    torch.uint64: 29,
+    torch.float8_e8m0fnu: 44,
+}
 DTYPES = {number: dtype for dtype, number in NUMBERS.items()}
 
 
-class RuntimeFailure(Exception):
+class RuntimeCallError(Exception):
     """A C function returned 1: its message."""
 
 
 class Statistics(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint64) for name in ("used", "peak", "held", "system_calls", "blocks", "handles")]
+    _fields_ = [
+        (name, ctypes.c_uint64)
+        for name in ("used", "peak", "held", "system_calls", "blocks", "handles")
+    ]
 
 
 def longs(values: Any) -> Any:
@@ -75,7 +95,11 @@ class Handle:
         """A copy, with the same strides."""
         item = self.dtype.itemsize
         shape, strides = self.shape, self.strides
-        count = 0 if 0 in shape else 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+        count = (
+            0
+            if 0 in shape
+            else 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+        )
         memory = torch.empty(count * item, dtype=torch.uint8)
         if count:
             ctypes.memmove(memory.data_ptr(), self.data, count * item)
@@ -92,7 +116,7 @@ class Runtime:
     def call(self, name: str, *arguments: Any) -> None:
         given = [ctypes.c_void_p(a.address) if isinstance(a, Handle) else a for a in arguments]
         if getattr(self.library, name)(*given) != 0:
-            raise RuntimeFailure(self.library.torch_exception_get_what().decode())
+            raise RuntimeCallError(self.library.torch_exception_get_what().decode())
 
     def make(self, name: str, *arguments: Any, keep: Any = None) -> Handle:
         """Calls a function whose last argument is the handle that it returns."""
@@ -106,13 +130,26 @@ class Runtime:
         storage = tensor.untyped_storage()
         return self.make(
             "aoti_torch_create_tensor_from_blob",
-            ctypes.c_void_p(storage.data_ptr()), ctypes.c_int64(tensor.dim()), longs(tensor.shape), longs(tensor.stride()),
-            ctypes.c_int64(tensor.storage_offset()), NUMBERS[tensor.dtype], 0, -1, keep=tensor,
-        )  # fmt: skip
+            ctypes.c_void_p(storage.data_ptr()),
+            ctypes.c_int64(tensor.dim()),
+            longs(tensor.shape),
+            longs(tensor.stride()),
+            ctypes.c_int64(tensor.storage_offset()),
+            NUMBERS[tensor.dtype],
+            0,
+            -1,
+            keep=tensor,
+        )
 
     def empty(self, shape: Any, strides: Any, dtype: torch.dtype) -> Handle:
         return self.make(
-            "aoti_torch_empty_strided", ctypes.c_int64(len(shape)), longs(shape), longs(strides), NUMBERS[dtype], 0, -1
+            "aoti_torch_empty_strided",
+            ctypes.c_int64(len(shape)),
+            longs(shape),
+            longs(strides),
+            NUMBERS[dtype],
+            0,
+            -1,
         )
 
     def statistics(self) -> Statistics:

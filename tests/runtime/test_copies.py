@@ -13,7 +13,7 @@ hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from .handles import NUMBERS, Runtime, RuntimeFailure  # noqa: E402
+from .handles import NUMBERS, Runtime, RuntimeCallError  # noqa: E402
 
 pytestmark = [
     pytest.mark.zig,
@@ -22,7 +22,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental"),
 ]
 
-PLAIN = [dtype for dtype in NUMBERS if dtype != torch.complex32 and not str(dtype).startswith("torch.float8")]
+PLAIN = [
+    dtype
+    for dtype in NUMBERS
+    if dtype != torch.complex32 and not str(dtype).startswith("torch.float8")
+]
 FEW = settings(max_examples=300, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 
 
@@ -33,8 +37,10 @@ def values(shape: tuple[int, ...], dtype: torch.dtype, seed: int) -> torch.Tenso
 
 
 @st.composite
-def tensors(draw: st.DrawFn, shape: tuple[int, ...], dtype: torch.dtype, expanded: bool) -> torch.Tensor:
-    """A tensor of a shape in one of many layouts: permuted, sliced with steps, with gaps, expanded."""
+def tensors(
+    draw: st.DrawFn, shape: tuple[int, ...], dtype: torch.dtype, expanded: bool
+) -> torch.Tensor:
+    """A tensor of a shape in some layout: permuted, sliced with steps, with gaps, expanded."""
     order = draw(st.permutations(range(len(shape))))
     steps = [draw(st.sampled_from([1, 1, 1, 2, 3])) for _ in shape]
     gaps = [draw(st.sampled_from([0, 0, 0, 1, 5])) for _ in shape]
@@ -46,20 +52,33 @@ def tensors(draw: st.DrawFn, shape: tuple[int, ...], dtype: torch.dtype, expande
         if stretch[d]:
             result = result.expand(*[size if e == d else -1 for e in range(len(shape))])
         else:
-            result = result[(slice(None),) * d + (slice(gaps[d], gaps[d] + (size - 1) * steps[d] + 1 if size else gaps[d], steps[d]),)]
+            result = result[
+                (slice(None),) * d
+                + (
+                    slice(
+                        gaps[d], gaps[d] + (size - 1) * steps[d] + 1 if size else gaps[d], steps[d]
+                    ),
+                )
+            ]
     assert tuple(result.shape) == shape
     return result
 
 
 shapes = st.one_of(
     st.lists(st.integers(0, 9), max_size=5),
-    st.lists(st.sampled_from([1, 2, 3, 16, 33, 70]), max_size=4).filter(lambda shape: math.prod(shape) <= 70_000),
+    st.lists(st.sampled_from([1, 2, 3, 16, 33, 70]), max_size=4).filter(
+        lambda shape: math.prod(shape) <= 70_000
+    ),
 ).map(tuple)
 
 
 def exact(tensor: torch.Tensor) -> torch.Tensor:
     """Bits, so that comparison needs no arithmetic of the dtype."""
-    return tensor.contiguous().view(torch.uint8) if tensor.dim() else tensor.reshape(1).view(torch.uint8)
+    return (
+        tensor.contiguous().view(torch.uint8)
+        if tensor.dim()
+        else tensor.reshape(1).view(torch.uint8)
+    )
 
 
 @FEW
@@ -72,11 +91,21 @@ def test_copy_of_any_layout_and_dtype_is_torchs(runtime: Runtime, data: st.DataO
     source = data.draw(tensors(shape, source_dtype, expanded=True))
     if data.draw(st.integers(0, 4)) == 0 and shape:
         keep = data.draw(st.integers(0, len(shape)))
-        source = source[tuple(0 if size else slice(0, 0) for size in shape[:keep])] if 0 not in shape[:keep] else source
+        source = (
+            source[tuple(0 if size else slice(0, 0) for size in shape[:keep])]
+            if 0 not in shape[:keep]
+            else source
+        )
     memory = destination.untyped_storage()
     whole = torch.empty(0, dtype=torch.uint8).set_(memory)
     expected_whole = whole.clone()
-    expected = expected_whole.view(torch.uint8).view(to).as_strided(destination.shape, destination.stride(), destination.storage_offset()) if whole.numel() else destination.clone()
+    expected = (
+        expected_whole.view(torch.uint8)
+        .view(to)
+        .as_strided(destination.shape, destination.stride(), destination.storage_offset())
+        if whole.numel()
+        else destination.clone()
+    )
     runtime.library.aotwin_set_num_threads(data.draw(st.integers(1, 3)))
     expected.copy_(source)
     runtime.call("aoti_torch_copy_", runtime.over(destination), runtime.over(source), 0)
@@ -100,9 +129,18 @@ LARGE = {
     "one row": lambda: (torch.empty(1 << 21), torch.randn(1 << 21)),
     "few long rows": lambda: (torch.empty(3, 1 << 19)[:, 5:], torch.randn(3, 1 << 19)[:, 5:]),
     "transposed": lambda: (torch.empty(1000, 777), torch.randn(777, 1000).t()),
-    "to channels last": lambda: (torch.empty(2, 64, 56, 57).to(memory_format=torch.channels_last), torch.randn(2, 64, 56, 57)),
-    "from channels last": lambda: (torch.empty(2, 64, 56, 57), torch.randn(2, 64, 56, 57).to(memory_format=torch.channels_last)),
-    "three channels": lambda: (torch.empty(2, 3, 224, 224).to(memory_format=torch.channels_last), torch.randn(2, 3, 224, 224)),
+    "to channels last": lambda: (
+        torch.empty(2, 64, 56, 57).to(memory_format=torch.channels_last),
+        torch.randn(2, 64, 56, 57),
+    ),
+    "from channels last": lambda: (
+        torch.empty(2, 64, 56, 57),
+        torch.randn(2, 64, 56, 57).to(memory_format=torch.channels_last),
+    ),
+    "three channels": lambda: (
+        torch.empty(2, 3, 224, 224).to(memory_format=torch.channels_last),
+        torch.randn(2, 3, 224, 224),
+    ),
     "heads": lambda: (torch.empty(4, 12, 128, 64), torch.randn(4, 128, 12, 64).transpose(1, 2)),
     "keys": lambda: (torch.empty(4, 12, 64, 128), torch.randn(4, 128, 12, 64).permute(0, 2, 3, 1)),
     "broadcast rows": lambda: (torch.empty(512, 1024), torch.randn(1024)),
@@ -111,9 +149,13 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int8, torch.complex128], ids=str)
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.bfloat16, torch.int8, torch.complex128], ids=str
+)
 @pytest.mark.parametrize("name", LARGE)
-def test_large_copy_is_torchs(runtime: Runtime, threads: int, name: str, dtype: torch.dtype) -> None:
+def test_large_copy_is_torchs(
+    runtime: Runtime, threads: int, name: str, dtype: torch.dtype
+) -> None:
     destination, source = LARGE[name]()
     source = (source * 20).to(dtype)
     for to in (dtype, torch.float32):
@@ -124,9 +166,15 @@ def test_large_copy_is_torchs(runtime: Runtime, threads: int, name: str, dtype: 
 
 
 @pytest.mark.parametrize("dtype", [dtype for dtype in NUMBERS if dtype.is_floating_point], ids=str)
-def test_every_float_of_sixteen_bits_becomes_what_torch_makes_of_it(runtime: Runtime, dtype: torch.dtype) -> None:
+def test_every_float_of_sixteen_bits_becomes_what_torch_makes_of_it(
+    runtime: Runtime, dtype: torch.dtype
+) -> None:
     bits = torch.arange(65536, dtype=torch.int32).to(torch.uint16)
-    for source in (bits.view(torch.float16), bits.view(torch.bfloat16), (bits.to(torch.int32) << 16 | 0x5555).view(torch.float32)):
+    for source in (
+        bits.view(torch.float16),
+        bits.view(torch.bfloat16),
+        (bits.to(torch.int32) << 16 | 0x5555).view(torch.float32),
+    ):
         expected = source.to(dtype)
         into = torch.empty(65536, dtype=dtype)
         runtime.call("aoti_torch_copy_", runtime.over(into), runtime.over(source), 0)
@@ -136,9 +184,17 @@ def test_every_float_of_sixteen_bits_becomes_what_torch_makes_of_it(runtime: Run
         assert torch.equal(into.view(unsigned)[~both_nan], expected.view(unsigned)[~both_nan])
 
 
-@pytest.mark.parametrize("dtype", [dtype for dtype in NUMBERS if dtype.itemsize == 1 and dtype.is_floating_point], ids=str)
-@pytest.mark.parametrize("to", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str)
-def test_every_float_of_eight_bits_becomes_what_torch_makes_of_it(runtime: Runtime, dtype: torch.dtype, to: torch.dtype) -> None:
+@pytest.mark.parametrize(
+    "dtype",
+    [dtype for dtype in NUMBERS if dtype.itemsize == 1 and dtype.is_floating_point],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "to", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str
+)
+def test_every_float_of_eight_bits_becomes_what_torch_makes_of_it(
+    runtime: Runtime, dtype: torch.dtype, to: torch.dtype
+) -> None:
     source = torch.arange(256, dtype=torch.int32).to(torch.uint8).view(dtype)
     into = torch.empty(256, dtype=to)
     runtime.call("aoti_torch_copy_", runtime.over(into), runtime.over(source), 0)
@@ -162,7 +218,9 @@ def test_any_byte_but_zero_is_true(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("shift", [-3, -1, 1, 3, 64])
-def test_overlapping_copy_reads_before_it_writes(runtime: Runtime, threads: int, shift: int) -> None:
+def test_overlapping_copy_reads_before_it_writes(
+    runtime: Runtime, threads: int, shift: int
+) -> None:
     memory = torch.arange(300_000, dtype=torch.int32)
     count = memory.numel() - abs(shift)
     to, source = memory[max(shift, 0) :][:count], memory[max(-shift, 0) :][:count]
@@ -179,10 +237,20 @@ def test_copy_of_itself_transposed(runtime: Runtime) -> None:
 
 
 def test_sizes_that_do_not_fit_are_named(runtime: Runtime) -> None:
-    with pytest.raises(RuntimeFailure, match=r"sizes \[4\] cannot be expanded to \[2, 3\]"):
-        runtime.call("aoti_torch_copy_", runtime.over(torch.empty(2, 3)), runtime.over(torch.empty(4)), 0)
-    with pytest.raises(RuntimeFailure, match=r"several elements of the destination \(sizes \[4, 3\], strides \[0, 1\]\)"):
-        runtime.call("aoti_torch_copy_", runtime.over(torch.empty(3).expand(4, 3)), runtime.over(torch.empty(3)), 0)
+    with pytest.raises(RuntimeCallError, match=r"sizes \[4\] cannot be expanded to \[2, 3\]"):
+        runtime.call(
+            "aoti_torch_copy_", runtime.over(torch.empty(2, 3)), runtime.over(torch.empty(4)), 0
+        )
+    with pytest.raises(
+        RuntimeCallError,
+        match=r"several elements of the destination \(sizes \[4, 3\], strides \[0, 1\]\)",
+    ):
+        runtime.call(
+            "aoti_torch_copy_",
+            runtime.over(torch.empty(3).expand(4, 3)),
+            runtime.over(torch.empty(3)),
+            0,
+        )
 
 
 def test_tensor_copy_has_its_arguments_the_other_way_round(runtime: Runtime) -> None:
@@ -191,7 +259,15 @@ def test_tensor_copy_has_its_arguments_the_other_way_round(runtime: Runtime) -> 
     assert torch.equal(into, source)
 
 
-@pytest.mark.parametrize("make", [lambda: torch.randn(1000, 33), lambda: torch.randn(8, 9)[:, ::2], lambda: torch.randn(4, 5).t(), lambda: torch.tensor(2.0)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.randn(1000, 33),
+        lambda: torch.randn(8, 9)[:, ::2],
+        lambda: torch.randn(4, 5).t(),
+        lambda: torch.tensor(2.0),
+    ],
+)
 def test_zero_clears_the_tensor_and_nothing_else(runtime: Runtime, make) -> None:  # type: ignore[no-untyped-def]
     tensor = make()
     base = tensor if tensor._base is None else tensor._base
@@ -201,7 +277,15 @@ def test_zero_clears_the_tensor_and_nothing_else(runtime: Runtime, make) -> None
     assert torch.equal(base, expected)
 
 
-@pytest.mark.parametrize("make", [lambda: torch.randn(4, 6).t(), lambda: torch.randn(8, 9)[2:6, 1:8:2], lambda: torch.randn(3).expand(2, 3), lambda: torch.randn(0, 3)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.randn(4, 6).t(),
+        lambda: torch.randn(8, 9)[2:6, 1:8:2],
+        lambda: torch.randn(3).expand(2, 3),
+        lambda: torch.randn(0, 3),
+    ],
+)
 def test_clone_preserve_strides_keeps_strides_and_gaps(runtime: Runtime, make) -> None:  # type: ignore[no-untyped-def]
     tensor = make()
     clone = runtime.make("aoti_torch_clone_preserve_strides", runtime.over(tensor))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 
@@ -19,7 +20,9 @@ def run(runtime: Runtime, seed: int, calls: int = 200) -> None:
     chance = random.Random(seed)
     alive: list[Handle] = []
     for _ in range(calls):
-        size = chance.choice([chance.randint(1, 300), chance.randint(1, 50_000), chance.randint(1, 3_000_000)])
+        size = chance.choice(
+            [chance.randint(1, 300), chance.randint(1, 50_000), chance.randint(1, 3_000_000)]
+        )
         alive.append(runtime.empty((size,), (1,), torch.uint8))
         while len(alive) > 6:
             alive.pop(chance.randrange(len(alive)))
@@ -76,7 +79,7 @@ def test_blocks_do_not_overlap(runtime: Runtime) -> None:
         handle = runtime.empty((size,), (1,), torch.uint8)
         alive[step] = (handle, size)
     ranges = sorted((handle.data, handle.data + size) for handle, size in alive.values() if size)
-    assert all(end <= start for (_, end), (start, _) in zip(ranges, ranges[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(ranges))
     assert all(start % 64 == 0 for start, _ in ranges)
 
 

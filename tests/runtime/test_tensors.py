@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from .handles import NUMBERS, Handle, Runtime, RuntimeFailure, longs  # noqa: E402
+from .handles import NUMBERS, Handle, Runtime, RuntimeCallError, longs  # noqa: E402
 
 pytestmark = [pytest.mark.zig, pytest.mark.torch]
 
@@ -22,11 +22,36 @@ def test_dtype_has_torchs_number_and_size(runtime: Runtime, dtype: torch.dtype) 
 
 def test_constants_are_those_of_torchs_library(runtime: Runtime) -> None:
     eager = ctypes.CDLL(f"{torch.__path__[0]}/lib/libtorch_cpu.so")
-    names = ["device_type_cpu", "device_type_cuda", "device_type_meta", "device_type_xpu", "device_type_mps", "device_type_privateuse1"]
-    names += [f"layout_{name}" for name in ("strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "_mkldnn", "jagged")]
-    names += [f"memory_format_{name}" for name in ("contiguous_format", "channels_last", "channels_last_3d", "preserve_format")]
+    names = [
+        "device_type_cpu",
+        "device_type_cuda",
+        "device_type_meta",
+        "device_type_xpu",
+        "device_type_mps",
+        "device_type_privateuse1",
+    ]
+    names += [
+        f"layout_{name}"
+        for name in (
+            "strided",
+            "sparse_coo",
+            "sparse_csr",
+            "sparse_csc",
+            "sparse_bsr",
+            "sparse_bsc",
+            "_mkldnn",
+            "jagged",
+        )
+    ]
+    names += [
+        f"memory_format_{name}"
+        for name in ("contiguous_format", "channels_last", "channels_last_3d", "preserve_format")
+    ]
     for name in names:
-        assert getattr(runtime.library, f"aoti_torch_{name}")() == getattr(eager, f"aoti_torch_{name}")(), name
+        assert (
+            getattr(runtime.library, f"aoti_torch_{name}")()
+            == getattr(eager, f"aoti_torch_{name}")()
+        ), name
 
 
 CASES = {
@@ -60,13 +85,20 @@ def test_tensor_over_memory_answers_as_torch(runtime: Runtime, name: str) -> Non
 @pytest.mark.parametrize("dimension", [-3, -1, 0, 2])
 def test_size_and_stride_of_one_dimension(runtime: Runtime, dimension: int) -> None:
     handle = runtime.over(torch.empty(2, 3, 4))
-    assert handle._ask("get_size", ctypes.c_int64, ctypes.c_int64(dimension)) == (2, 3, 4)[dimension]
-    assert handle._ask("get_stride", ctypes.c_int64, ctypes.c_int64(dimension)) == (12, 4, 1)[dimension]
+    assert (
+        handle._ask("get_size", ctypes.c_int64, ctypes.c_int64(dimension)) == (2, 3, 4)[dimension]
+    )
+    assert (
+        handle._ask("get_stride", ctypes.c_int64, ctypes.c_int64(dimension))
+        == (12, 4, 1)[dimension]
+    )
 
 
 def test_dimension_out_of_range_is_named(runtime: Runtime) -> None:
     handle = runtime.over(torch.empty(2, 3))
-    with pytest.raises(RuntimeFailure, match=r"dimension 2 is out of range for a tensor of sizes \[2, 3\]"):
+    with pytest.raises(
+        RuntimeCallError, match=r"dimension 2 is out of range for a tensor of sizes \[2, 3\]"
+    ):
         handle._ask("get_size", ctypes.c_int64, ctypes.c_int64(2))
 
 
@@ -79,13 +111,22 @@ def test_new_memory_is_aligned_and_large_enough(runtime: Runtime) -> None:
         assert handle.get("get_storage_numel") == expected // 4
 
 
-def reinterpret(runtime: Runtime, handle: Handle, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Handle:
+def reinterpret(
+    runtime: Runtime, handle: Handle, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+) -> Handle:
     return runtime.make(
-        "aoti_torch__reinterpret_tensor", handle, ctypes.c_int64(len(shape)), longs(shape), longs(strides), ctypes.c_int64(offset)
+        "aoti_torch__reinterpret_tensor",
+        handle,
+        ctypes.c_int64(len(shape)),
+        longs(shape),
+        longs(strides),
+        ctypes.c_int64(offset),
     )
 
 
-def test_reinterpreted_tensor_shares_memory_and_counts_its_offset_from_the_tensor(runtime: Runtime) -> None:
+def test_reinterpreted_tensor_shares_memory_and_counts_its_offset_from_the_tensor(
+    runtime: Runtime,
+) -> None:
     tensor = torch.arange(24.0)
     handle = runtime.over(tensor[4:])
     view = reinterpret(runtime, handle, (2, 3), (6, 2), 1)
@@ -107,10 +148,14 @@ def test_memory_lives_as_long_as_any_view_of_it(runtime: Runtime) -> None:
     assert runtime.statistics().used == before
 
 
-@pytest.mark.parametrize("shape, strides, offset", [((25,), (1,), 0), ((2, 3), (12, 6), 1), ((1,), (1,), 24)])
-def test_view_outside_of_the_memory_is_refused(runtime: Runtime, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> None:
+@pytest.mark.parametrize(
+    "shape, strides, offset", [((25,), (1,), 0), ((2, 3), (12, 6), 1), ((1,), (1,), 24)]
+)
+def test_view_outside_of_the_memory_is_refused(
+    runtime: Runtime, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+) -> None:
     handle = runtime.over(torch.arange(24.0))
-    with pytest.raises(RuntimeFailure, match=r"bytes; the storage has 96"):
+    with pytest.raises(RuntimeCallError, match=r"bytes; the storage has 96"):
         reinterpret(runtime, handle, shape, strides, offset)
 
 
@@ -123,31 +168,51 @@ def test_view_outside_of_the_memory_is_refused(runtime: Runtime, shape: tuple[in
         ((1 << 46,), (1,), "out of memory"),
     ],
 )
-def test_impossible_tensor_is_refused(runtime: Runtime, shape: tuple[int, ...], strides: tuple[int, ...], message: str) -> None:
-    with pytest.raises(RuntimeFailure, match=message):
+def test_impossible_tensor_is_refused(
+    runtime: Runtime, shape: tuple[int, ...], strides: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(RuntimeCallError, match=message):
         runtime.empty(shape, strides, torch.float32)
 
 
 def test_other_devices_dtypes_and_null_pointers_are_refused(runtime: Runtime) -> None:
     one = ctypes.c_int64(1)
-    with pytest.raises(RuntimeFailure, match="device type 1"):
+    with pytest.raises(RuntimeCallError, match="device type 1"):
         runtime.make("aoti_torch_empty_strided", one, longs([1]), longs([1]), 6, 1, 0)
-    with pytest.raises(RuntimeFailure, match="no such dtype: number 99"):
+    with pytest.raises(RuntimeCallError, match="no such dtype: number 99"):
         runtime.make("aoti_torch_empty_strided", one, longs([1]), longs([1]), 99, 0, 0)
-    with pytest.raises(RuntimeFailure, match="over a null pointer"):
-        runtime.make("aoti_torch_create_tensor_from_blob", None, one, longs([1]), longs([1]), ctypes.c_int64(0), 6, 0, 0)
-    with pytest.raises(RuntimeFailure, match="a tensor handle is null"):
+    with pytest.raises(RuntimeCallError, match="over a null pointer"):
+        runtime.make(
+            "aoti_torch_create_tensor_from_blob",
+            None,
+            one,
+            longs([1]),
+            longs([1]),
+            ctypes.c_int64(0),
+            6,
+            0,
+            0,
+        )
+    with pytest.raises(RuntimeCallError, match="a tensor handle is null"):
         runtime.call("aoti_torch_get_dim", None, ctypes.byref(one))
-    with pytest.raises(RuntimeFailure, match="pointer for the result is null"):
+    with pytest.raises(RuntimeCallError, match="pointer for the result is null"):
         runtime.call("aoti_torch_get_dim", runtime.over(torch.empty(1)), None)
 
 
 def test_handle_of_torchs_own_is_recognised_and_left_alone(runtime: Runtime) -> None:
     eager = ctypes.CDLL(f"{torch.__path__[0]}/lib/libtorch_cpu.so")
     foreign = ctypes.c_void_p()
-    assert eager.aoti_torch_empty_strided(ctypes.c_int64(1), longs([4]), longs([1]), 6, 0, -1, ctypes.byref(foreign)) == 0
+    assert (
+        eager.aoti_torch_empty_strided(
+            ctypes.c_int64(1), longs([4]), longs([1]), 6, 0, -1, ctypes.byref(foreign)
+        )
+        == 0
+    )
     result = ctypes.c_int64()
-    with pytest.raises(RuntimeFailure, match="load it with the loader of its package or with aotwin.dll, not with torch's runner"):
+    with pytest.raises(
+        RuntimeCallError,
+        match=r"loader of its package or with aotwin\.dll, not with torch's runner",
+    ):
         runtime.call("aoti_torch_get_dim", foreign, ctypes.byref(result))
     # Generated code deletes its inputs while it unwinds, where a failure would end the process.
     runtime.call("aoti_torch_delete_tensor_object", foreign)
@@ -159,16 +224,16 @@ def test_handle_that_was_deleted_is_recognised(runtime: Runtime) -> None:
     handle = runtime.over(torch.empty(3))
     address, handle.address = handle.address, 0
     runtime.call("aoti_torch_delete_tensor_object", ctypes.c_void_p(address))
-    with pytest.raises(RuntimeFailure, match="was deleted before"):
+    with pytest.raises(RuntimeCallError, match="was deleted before"):
         runtime.call("aoti_torch_get_dim", ctypes.c_void_p(address), ctypes.byref(ctypes.c_int64()))
-    with pytest.raises(RuntimeFailure, match="was deleted before"):
+    with pytest.raises(RuntimeCallError, match="was deleted before"):
         runtime.call("aoti_torch_delete_tensor_object", ctypes.c_void_p(address))
 
 
 def test_undefined_tensor_becomes_defined_by_assignment(runtime: Runtime) -> None:
     undefined = runtime.make("aoti_torch_new_uninitialized_tensor")
     assert not undefined._ask("is_defined", ctypes.c_bool)
-    with pytest.raises(RuntimeFailure, match="undefined"):
+    with pytest.raises(RuntimeCallError, match="undefined"):
         runtime.make("aoti_torch_clone", undefined)
     source = torch.arange(5)
     runtime.call("aoti_torch_assign_tensors", runtime.over(source), undefined)
@@ -183,13 +248,27 @@ def test_alloc_from_pool_sees_bytes_as_another_dtype(runtime: Runtime) -> None:
     pool = torch.zeros(64, dtype=torch.uint8)
     handle = runtime.over(pool)
     view = runtime.make(
-        "aoti_torch__alloc_from_pool", handle, ctypes.c_int64(16), NUMBERS[torch.float32], ctypes.c_int64(2), longs([2, 3]), longs([3, 1])
+        "aoti_torch__alloc_from_pool",
+        handle,
+        ctypes.c_int64(16),
+        NUMBERS[torch.float32],
+        ctypes.c_int64(2),
+        longs([2, 3]),
+        longs([3, 1]),
     )
     pool[16:40].view(torch.float32).copy_(torch.arange(6.0))
     assert view.get("get_storage_offset") == 4
     assert torch.equal(view.torch(), torch.arange(6.0).reshape(2, 3))
-    with pytest.raises(RuntimeFailure, match="_alloc_from_pool: offset 15 for items of 4"):
-        runtime.make("aoti_torch__alloc_from_pool", handle, ctypes.c_int64(15), 6, ctypes.c_int64(0), longs([]), longs([]))
+    with pytest.raises(RuntimeCallError, match="_alloc_from_pool: offset 15 for items of 4"):
+        runtime.make(
+            "aoti_torch__alloc_from_pool",
+            handle,
+            ctypes.c_int64(15),
+            6,
+            ctypes.c_int64(0),
+            longs([]),
+            longs([]),
+        )
 
 
 def test_as_strided_takes_as_many_sizes_as_the_tensor_has(runtime: Runtime) -> None:
@@ -200,16 +279,24 @@ def test_as_strided_takes_as_many_sizes_as_the_tensor_has(runtime: Runtime) -> N
 
 def test_only_memory_of_the_caller_can_be_a_constant(runtime: Runtime) -> None:
     runtime.call("aotwin_mark_constant", runtime.over(torch.empty(3)))
-    with pytest.raises(RuntimeFailure, match="the run time's own"):
+    with pytest.raises(RuntimeCallError, match="the run time's own"):
         runtime.call("aotwin_mark_constant", runtime.empty((3,), (1,), torch.float32))
 
 
 def test_numbers_go_into_tensors(runtime: Runtime) -> None:
     kinds = {
-        "float32": (ctypes.c_float, 1.5), "float64": (ctypes.c_double, -2.25), "uint8": (ctypes.c_uint8, 200),
-        "int8": (ctypes.c_int8, -100), "int16": (ctypes.c_int16, -30000), "int32": (ctypes.c_int32, 1 << 30), "int64": (ctypes.c_int64, -(1 << 60)),
-        "uint16": (ctypes.c_uint16, 65535), "uint32": (ctypes.c_uint32, 1 << 31), "uint64": (ctypes.c_uint64, 1 << 63), "bool": (ctypes.c_bool, True),
-    }  # fmt: skip
+        "float32": (ctypes.c_float, 1.5),
+        "float64": (ctypes.c_double, -2.25),
+        "uint8": (ctypes.c_uint8, 200),
+        "int8": (ctypes.c_int8, -100),
+        "int16": (ctypes.c_int16, -30000),
+        "int32": (ctypes.c_int32, 1 << 30),
+        "int64": (ctypes.c_int64, -(1 << 60)),
+        "uint16": (ctypes.c_uint16, 65535),
+        "uint32": (ctypes.c_uint32, 1 << 31),
+        "uint64": (ctypes.c_uint64, 1 << 63),
+        "bool": (ctypes.c_bool, True),
+    }
     for name, (kind, value) in kinds.items():
         handle = runtime.make(f"aoti_torch_scalar_to_tensor_{name}", kind(value))
         assert handle.shape == () and handle.dtype == getattr(torch, name)
@@ -236,22 +323,36 @@ ITEMS = [
 ]
 
 
-@pytest.mark.parametrize("tensor, name, kind, expected", ITEMS, ids=lambda value: str(value).replace("\n", " ")[:40])
-def test_number_out_of_a_tensor(runtime: Runtime, tensor: torch.Tensor, name: str, kind: type, expected: object) -> None:
+@pytest.mark.parametrize(
+    "tensor, name, kind, expected", ITEMS, ids=lambda value: str(value).replace("\n", " ")[:40]
+)
+def test_number_out_of_a_tensor(
+    runtime: Runtime, tensor: torch.Tensor, name: str, kind: type, expected: object
+) -> None:
     result = kind()
     eager = ctypes.CDLL(f"{torch.__path__[0]}/lib/libtorch_cpu.so")
     clone = tensor.clone()
     foreign = ctypes.c_void_p()
-    assert eager.aoti_torch_create_tensor_from_blob(
-        ctypes.c_void_p(clone.data_ptr()), ctypes.c_int64(clone.dim()), longs(clone.shape), longs(clone.stride()),
-        ctypes.c_int64(0), NUMBERS[clone.dtype], 0, -1, ctypes.byref(foreign),
-    ) == 0  # fmt: skip
+    assert (
+        eager.aoti_torch_create_tensor_from_blob(
+            ctypes.c_void_p(clone.data_ptr()),
+            ctypes.c_int64(clone.dim()),
+            longs(clone.shape),
+            longs(clone.stride()),
+            ctypes.c_int64(0),
+            NUMBERS[clone.dtype],
+            0,
+            -1,
+            ctypes.byref(foreign),
+        )
+        == 0
+    )
     torchs = kind()
     code = getattr(eager, f"aoti_torch_item_{name}")(foreign, ctypes.byref(torchs))
     eager.aoti_torch_delete_tensor_object(foreign)
     if expected is None:
         assert code == 1
-        with pytest.raises(RuntimeFailure, match=f"is out of the range of {name}"):
+        with pytest.raises(RuntimeCallError, match=f"is out of the range of {name}"):
             runtime.call(f"aoti_torch_item_{name}", runtime.over(tensor), ctypes.byref(result))
     else:
         runtime.call(f"aoti_torch_item_{name}", runtime.over(tensor), ctypes.byref(result))
@@ -259,23 +360,29 @@ def test_number_out_of_a_tensor(runtime: Runtime, tensor: torch.Tensor, name: st
 
 
 def test_many_elements_are_no_number(runtime: Runtime) -> None:
-    with pytest.raises(RuntimeFailure, match=r"a tensor of 3 elements \(sizes \[3\]\)"):
-        runtime.call("aoti_torch_item_int64", runtime.over(torch.arange(3)), ctypes.byref(ctypes.c_int64()))
+    with pytest.raises(RuntimeCallError, match=r"a tensor of 3 elements \(sizes \[3\]\)"):
+        runtime.call(
+            "aoti_torch_item_int64", runtime.over(torch.arange(3)), ctypes.byref(ctypes.c_int64())
+        )
 
 
 def test_half_precision_items_are_their_bits(runtime: Runtime) -> None:
     for dtype, name in ((torch.float16, "float16"), (torch.bfloat16, "bfloat16")):
         bits = ctypes.c_uint16()
-        runtime.call(f"aoti_torch_item_{name}", runtime.over(torch.tensor(1.2345)), ctypes.byref(bits))
+        runtime.call(
+            f"aoti_torch_item_{name}", runtime.over(torch.tensor(1.2345)), ctypes.byref(bits)
+        )
         assert bits.value == torch.tensor(1.2345).to(dtype).view(torch.uint16).item()
 
 
-@pytest.mark.parametrize("value, message", [(float("nan"), "NaN in x: 1 of 5"), (float("-inf"), "infinity in x: 1 of 5")])
+@pytest.mark.parametrize(
+    "value, message", [(float("nan"), "NaN in x: 1 of 5"), (float("-inf"), "infinity in x: 1 of 5")]
+)
 def test_nan_and_infinity_are_found(runtime: Runtime, value: float, message: str) -> None:
     tensor = torch.zeros(5)
     runtime.call("aoti_torch_check_inf_and_nan", b"x", runtime.over(tensor))
     tensor[3] = value
-    with pytest.raises(RuntimeFailure, match=message):
+    with pytest.raises(RuntimeCallError, match=message):
         runtime.call("aoti_torch_check_inf_and_nan", b"x", runtime.over(tensor))
 
 

@@ -15,7 +15,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from .handles import Runtime, RuntimeFailure  # noqa: E402
+from .handles import Runtime, RuntimeCallError  # noqa: E402
 
 pytestmark = [pytest.mark.zig, pytest.mark.torch]
 
@@ -26,11 +26,24 @@ def test_region_has_the_threads_that_were_set(openmp_program: ctypes.CDLL, threa
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 97, 1000])
-@pytest.mark.parametrize("schedule", range(7), ids=["static", "chunks", "dynamic", "guided", "nowait", "collapsed", "backwards"])
-def test_every_iteration_runs_once(openmp_program: ctypes.CDLL, threads: int, schedule: int, count: int) -> None:
+@pytest.mark.parametrize(
+    "schedule",
+    range(7),
+    ids=["static", "chunks", "dynamic", "guided", "nowait", "collapsed", "backwards"],
+)
+def test_every_iteration_runs_once(
+    openmp_program: ctypes.CDLL, threads: int, schedule: int, count: int
+) -> None:
     counts = (ctypes.c_int32 * max(count, 1))()
     step = 2 if schedule < 5 else 1
-    openmp_program.count_iterations(schedule, ctypes.c_int64(3), ctypes.c_int64(count), ctypes.c_int64(step), ctypes.c_int64(4), counts)
+    openmp_program.count_iterations(
+        schedule,
+        ctypes.c_int64(3),
+        ctypes.c_int64(count),
+        ctypes.c_int64(step),
+        ctypes.c_int64(4),
+        counts,
+    )
     assert set(counts[:count]) <= {{4: 9, 5: 3}.get(schedule, 1)}
 
 
@@ -53,7 +66,9 @@ def test_region_inside_of_a_region_runs_alone(openmp_program: ctypes.CDLL, threa
     assert openmp_program.nested() == threads
 
 
-def test_visual_c_region_has_just_the_threads_that_it_was_divided_for(openmp_program: ctypes.CDLL, threads: int) -> None:
+def test_visual_c_region_has_just_the_threads_that_it_was_divided_for(
+    openmp_program: ctypes.CDLL, threads: int
+) -> None:
     begins, ends = (ctypes.c_int64 * 3)(), (ctypes.c_int64 * 3)()
     assert openmp_program.vcomp_region(begins, ends) == 3
     assert (list(begins), list(ends)) == ([10, 14, 17], [13, 16, 19])
@@ -67,11 +82,13 @@ def test_hosts_share_the_pool(openmp_program: ctypes.CDLL, threads: int, exact: 
     assert most.value <= 4 + threads - 1
 
 
-def test_failed_check_inside_of_a_region_is_told_afterwards(runtime: Runtime, openmp_program: ctypes.CDLL, threads: int) -> None:
+def test_failed_check_inside_of_a_region_is_told_afterwards(
+    runtime: Runtime, openmp_program: ctypes.CDLL, threads: int
+) -> None:
     dimensions = ctypes.c_int64()
     handle = runtime.over(torch.empty(2))
     openmp_program.failing_region(ctypes.c_int64(100), ctypes.c_int64(57))
-    with pytest.raises(RuntimeFailure, match="index out of bounds"):
+    with pytest.raises(RuntimeCallError, match="index out of bounds"):
         runtime.call("aoti_torch_get_dim", handle, ctypes.byref(dimensions))
     runtime.call("aoti_torch_get_dim", handle, ctypes.byref(dimensions))
     openmp_program.failing_region(ctypes.c_int64(100), ctypes.c_int64(0))
@@ -81,8 +98,10 @@ def test_failed_check_inside_of_a_region_is_told_afterwards(runtime: Runtime, op
     assert runtime.library.aotwin_take_failure() is None
 
 
-def test_failed_check_outside_of_a_region_is_an_exception(runtime: Runtime, openmp_program: ctypes.CDLL) -> None:
-    # Generated code catches everything; which class it is depends on the C++ library's way of comparing types.
+def test_failed_check_outside_of_a_region_is_an_exception(
+    runtime: Runtime, openmp_program: ctypes.CDLL
+) -> None:
+    # Generated code catches everything. Which class it is, is up to how types are compared.
     assert openmp_program.failing_check() in (1, 2)
     assert b"outside of a region" in runtime.library.torch_exception_get_what()
 
@@ -104,14 +123,27 @@ def in_new_process(library: Path, program: str, **environment: str) -> str:
     code = f"import ctypes\nlibrary = ctypes.CDLL({str(library)!r})\n{textwrap.dedent(program)}"
     variables = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     return subprocess.run(
-        [sys.executable, "-c", code], env=variables | environment, check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code],
+        env=variables | environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
     ).stdout.strip()
 
 
 @pytest.mark.parametrize("value, expected", [("3", 3), ("4,2", 4), ("0", None), ("many", None)])
-def test_omp_num_threads_is_the_default(library_path: Path, value: str, expected: int | None) -> None:
-    told = int(in_new_process(library_path, "print(library.aotwin_get_num_threads())", OMP_NUM_THREADS=value))
-    assert told == (expected or int(in_new_process(library_path, "print(library.aotwin_get_num_threads())")))
+def test_omp_num_threads_is_the_default(
+    library_path: Path, value: str, expected: int | None
+) -> None:
+    told = int(
+        in_new_process(
+            library_path, "print(library.aotwin_get_num_threads())", OMP_NUM_THREADS=value
+        )
+    )
+    assert told == (
+        expected or int(in_new_process(library_path, "print(library.aotwin_get_num_threads())"))
+    )
 
 
 def test_default_is_what_the_process_may_use(library_path: Path) -> None:
@@ -127,8 +159,9 @@ def test_process_ends_while_threads_sleep_or_spin(library_path: Path) -> None:
     program = """
         import time
         library.aotwin_set_num_threads(4)
-        call = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)(lambda first, last, context: None)
-        library.torch_parallel_for(ctypes.c_int64(0), ctypes.c_int64(100), ctypes.c_int64(1), call, None)
+        long = ctypes.c_int64
+        kind = ctypes.CFUNCTYPE(None, long, long, ctypes.c_void_p)
+        library.torch_parallel_for(long(0), long(100), long(1), kind(lambda *part: None), None)
         time.sleep({})
         print("done")
     """

@@ -1,4 +1,4 @@
-"""Run by a Windows Python that has no torch: the run time's DLL as Windows sees it. Prints "fine" at its end.
+"""The run time's DLL as Windows sees it, in a Python without torch. Prints "fine" at its end.
 
 Arguments: the folder of the DLLs.
 """
@@ -37,7 +37,9 @@ def check_regions(threads: int) -> None:
     assert program.phases(1000) == 0
     for schedule in range(7):
         counts = (ctypes.c_int32 * 97)()
-        program.count_iterations(schedule, long(3), long(97), long(2 if schedule < 5 else 1), long(4), counts)
+        program.count_iterations(
+            schedule, long(3), long(97), long(2 if schedule < 5 else 1), long(4), counts
+        )
         assert set(counts) == {{4: 9, 5: 3}.get(schedule, 1)}, schedule
     begins, ends = longs(0, 0, 0), longs(0, 0, 0)
     assert program.vcomp_region(begins, ends) == 3
@@ -52,16 +54,46 @@ def check_regions(threads: int) -> None:
 def check_tensors() -> None:
     handle, view, copy = (ctypes.c_void_p() for _ in range(3))
     data = ctypes.c_void_p()
-    call("aoti_torch_empty_strided", long(2), longs(200, 300), longs(300, 1), 6, 0, 0, ctypes.byref(handle))
+    call(
+        "aoti_torch_empty_strided",
+        long(2),
+        longs(200, 300),
+        longs(300, 1),
+        6,
+        0,
+        0,
+        ctypes.byref(handle),
+    )
     call("aoti_torch_get_data_ptr", handle, ctypes.byref(data))
     assert data.value and data.value % 64 == 0
     (ctypes.c_float * 60_000).from_address(data.value)[:] = range(60_000)
-    call("aoti_torch__reinterpret_tensor", handle, long(2), longs(300, 200), longs(1, 300), long(0), ctypes.byref(view))
-    call("aoti_torch_empty_strided", long(2), longs(300, 200), longs(200, 1), 7, 0, 0, ctypes.byref(copy))
+    call(
+        "aoti_torch__reinterpret_tensor",
+        handle,
+        long(2),
+        longs(300, 200),
+        longs(1, 300),
+        long(0),
+        ctypes.byref(view),
+    )
+    call(
+        "aoti_torch_empty_strided",
+        long(2),
+        longs(300, 200),
+        longs(200, 1),
+        7,
+        0,
+        0,
+        ctypes.byref(copy),
+    )
     call("aoti_torch_copy_", copy, view, 0)
     call("aoti_torch_get_data_ptr", copy, ctypes.byref(data))
     result = (ctypes.c_double * 60_000).from_address(data.value)
-    assert all(result[column * 200 + row] == row * 300 + column for row in range(0, 200, 7) for column in range(0, 300, 11))
+    assert all(
+        result[column * 200 + row] == row * 300 + column
+        for row in range(0, 200, 7)
+        for column in range(0, 300, 11)
+    )
     for one in (handle, view, copy):
         call("aoti_torch_delete_tensor_object", one)
 
@@ -84,7 +116,9 @@ def check_shim() -> None:
     runtime.aotwin_set_num_threads(3)
     assert shim.omp_get_max_threads() == 3
     begins, ends = long(0), long(0)
-    shim._vcomp_for_static_simple_init_i8(long(2), long(9), long(3), 1, ctypes.byref(begins), ctypes.byref(ends))
+    shim._vcomp_for_static_simple_init_i8(
+        long(2), long(9), long(3), 1, ctypes.byref(begins), ctypes.byref(ends)
+    )
     assert (begins.value, ends.value) == (2, 8)
 
 
