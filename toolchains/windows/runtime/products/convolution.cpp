@@ -117,6 +117,7 @@ void convolve_into(const Geometry& g, bool rows, const Tensor& input, const Tens
     second.n = g.places();
     second.k = 0;
     second.dtype = g.dtype;
+    second.b_dtype = g.dtype;
     run(second);
     return;
   }
@@ -134,6 +135,7 @@ void finish_alone(const Tensor& out, const Tensor* other, const Fused& fused) {
   product.m = 1;
   product.n = out.numel();
   product.dtype = out.dtype();
+  product.b_dtype = out.dtype();
   product.finish.out = out.data();
   product.finish.dtype = out.dtype();
   product.finish.addends[0] = {out.data(), 0, 1, out.dtype(), 1, false};

@@ -74,12 +74,14 @@ void convolve_planes(const Geometry& g, const void* input, const void* weight, P
   planes.geometry = &g;
   planes.input = static_cast<const char*>(input);
   planes.weight = static_cast<const char*>(weight);
-  planes.kernels = g.dtype == Dtype::f64 ? &double_kernels() : &float_kernels();
+  planes.kernels = &kernels_for(g.dtype, g.dtype, false);
+  product.kernels = planes.kernels;
   product.batch = g.batch * g.groups;
   product.m = g.out_channels;
   product.n = g.places();
   product.k = static_cast<int64_t>(g.taps.size()) * g.channels;
   product.dtype = g.dtype;
+  product.b_dtype = g.dtype;
   product.context = &planes;
   product.pack_a = pack_weights;
   product.pack_b = pack_places;

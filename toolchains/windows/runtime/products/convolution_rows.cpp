@@ -99,7 +99,7 @@ void pack_places(const Product& product, int64_t group, int64_t first_place, int
       lane[i] = any ? buffers[i] + inside * size : zeros;
     }
     rows.kernels->pack_lanes(g.dtype, to, lane, count, width, now);
-    to += now * width * sum_size;
+    to += now / rows.kernels->unit * width * sum_size;
     at += now;
   }
 }
@@ -127,6 +127,7 @@ void convolve_rows(const Geometry& g, const void* input, const void* weight, Pro
   product.n = g.out_channels;
   product.k = taps * g.channels;
   product.dtype = g.dtype;
+  product.b_dtype = g.dtype;
   const bool pointwise = taps == 1 && g.stride[0] == 1 && g.stride[1] == 1 && g.stride[2] == 1 && g.in_places() == g.places() && g.taps[0].d == 0 &&
                          g.taps[0].h == 0 && g.taps[0].w == 0;
   if (pointwise) {
@@ -139,10 +140,12 @@ void convolve_rows(const Geometry& g, const void* input, const void* weight, Pro
   rows.geometry = &g;
   rows.input = static_cast<const char*>(input);
   rows.weight = static_cast<const char*>(weight);
-  rows.kernels = g.dtype == Dtype::f64 ? &double_kernels() : &float_kernels();
   const auto size = static_cast<int64_t>(element_size(g.dtype));
   rows.joined = g.row_taps && g.kernel[2] > 1 && g.groups == 1 && g.channels < joined_channels && g.kernel[2] * g.channels * size <= joined_most * 2 &&
                 g.dtype != Dtype::f64;
+  // No pair may lie in two runs.
+  rows.kernels = &kernels_for(g.dtype, g.dtype, (rows.joined ? g.kernel[2] * g.channels : g.channels) % 2 == 0);
+  product.kernels = rows.kernels;
   product.context = &rows;
   product.pack_a = pack_places;
   if (g.groups == 1) {

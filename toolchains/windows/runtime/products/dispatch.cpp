@@ -1,4 +1,6 @@
 // Which of the tables this machine takes.
+#include <cpuid.h>
+
 #include "../core/cpu.h"
 #include "../core/platform.h"
 #include "attention_kernels.h"
@@ -17,6 +19,27 @@ int level() {
   return chosen;
 }
 
+// Instructions beyond the level.
+struct Extras {
+  bool vnni = false;
+  bool bfloat = false;
+};
+const Extras& extras() {
+  static const Extras found = [] {
+    Extras result;
+    uint32_t a = 0;
+    uint32_t b = 0;
+    uint32_t c = 0;
+    uint32_t d = 0;
+    if (level() >= 4 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) {
+      result.vnni = (c & 1U << 11) != 0;
+      result.bfloat = a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1U << 5) != 0;
+    }
+    return result;
+  }();
+  return found;
+}
+
 }  // namespace
 
 const ProductKernels& float_kernels() {
@@ -24,6 +47,12 @@ const ProductKernels& float_kernels() {
 }
 const ProductKernels& double_kernels() {
   return level() >= 4 ? level4::double_kernels : level3::double_kernels;
+}
+const ProductKernels& byte_kernels() {
+  return level() < 4 ? level3::byte_kernels : extras().vnni ? level4::fused_byte_kernels : level4::byte_kernels;
+}
+const ProductKernels* bfloat_kernels() {
+  return extras().bfloat ? &level4::bfloat_kernels : nullptr;
 }
 const ConvolutionKernels& convolution_kernels() {
   return level() >= 4 ? level4::convolution_kernels : level3::convolution_kernels;

@@ -11,23 +11,25 @@ namespace {
 
 // Rows up to which sums in the first cache beat panels, for B that lies by columns.
 constexpr int64_t axpy_rows_most = 12;
+constexpr int64_t pair_rows_most = 4;
 constexpr int64_t sums_most = 4096;      // per thread, on its stack
 constexpr int64_t work_per_thread = 1 << 15;  // products that are worth waking a thread for
 
 }  // namespace
 
-bool run_few_rows(const Product& product, const ProductKernels& kernels) {
+bool run_few_rows(const Product& product, const ProductKernels& kernels, bool pairs) {
   const int64_t m = product.m;
   const int64_t k = product.k;
   const bool dot = product.b.row == 1 || product.k == 1;
   const bool axpy = !dot && (product.b.column == 1 || product.n == 1);
-  if (!(dot && m <= few_rows_most) && !(axpy && m <= axpy_rows_most)) {
+  if (!(dot && m <= (pairs ? pair_rows_most : few_rows_most)) && !(axpy && m <= (pairs ? pair_rows_most : axpy_rows_most))) {
     return false;
   }
   // A in the type of the sums, rows contiguous.
   const bool wide = product.dtype == Dtype::f64;
   const int64_t sum_size = wide ? 8 : 4;
   const auto source_size = static_cast<int64_t>(element_size(product.dtype));
+  const auto b_size = static_cast<int64_t>(element_size(product.b_dtype));
   const bool direct = product.a.column == 1 && (wide || product.dtype == Dtype::f32);
   Scratch scratch(direct ? 64 : static_cast<size_t>(product.batch * m * k * sum_size));
   const char* rows = static_cast<const char*>(product.a.data);
@@ -68,13 +70,13 @@ bool run_few_rows(const Product& product, const ProductKernels& kernels) {
       while (column < stop) {
         const int64_t count = std::min(most, stop - column);
         const char* const a = rows + batch * batch_stride * sum_size;
-        const char* const b = static_cast<const char*>(product.b.data) + (batch * product.b.batch + column * product.b.column) * source_size;
+        const char* const b = static_cast<const char*>(product.b.data) + (batch * product.b.batch + column * product.b.column) * b_size;
         char* const sums = reinterpret_cast<char*>(stack);
         if (dot) {
-          kernels.dot(product.dtype, a, row_stride, static_cast<int>(m), b, b_stride, count, k, sums, count);
+          kernels.dot(product.b_dtype, a, row_stride, static_cast<int>(m), b, b_stride, count, k, sums, count);
         } else {
           std::memset(sums, 0, static_cast<size_t>(m * count * sum_size));
-          kernels.axpy(product.dtype, a, row_stride, static_cast<int>(m), b, b_stride, count, k, sums, count);
+          kernels.axpy(product.b_dtype, a, row_stride, static_cast<int>(m), b, b_stride, count, k, sums, count);
         }
         for (int64_t row = 0; row < m; ++row) {
           for (int64_t at = 0; at < count; at += 512) {

@@ -9,7 +9,8 @@ namespace aotwin::runtime::products {
 inline constexpr int64_t few_rows_most = 24;
 
 // False where the layout or the number of rows is better served by tiles: then nothing was done.
-bool run_few_rows(const Product& product, const ProductKernels& kernels);
+// `pairs`: tiles multiply pairs at once, so that they are better sooner.
+bool run_few_rows(const Product& product, const ProductKernels& kernels, bool pairs);
 
 Finish finish_of(const Product& product, int64_t batch);
 

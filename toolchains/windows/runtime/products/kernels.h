@@ -40,7 +40,10 @@ struct Finish {
 struct ProductKernels {
   int rows;
   int width;
-  // tile[row * panel_width + column], panel_width being width / 2 for multiply[..][0] and width for multiply[..][1]. Adds to the tile
+  int unit;        // elements of k in one of a panel's: 2 where pairs are multiplied at once; then all k below counts elements, and an odd
+                   // last one has a zero beside it
+  int64_t k_most;  // of a panel: such that one of B stays in the nearest cache
+  // Here k counts the panel's elements. tile[row * panel_width + column], panel_width being width / 2 for multiply[..][0] and width for multiply[..][1]. Adds to the tile
   // unless `first`. Meanwhile asks for memory that is needed soon: for each cache line's worth of k, the four lines ahead + i * ahead_part,
   // and then ahead_step further.
   using Multiply = void (*)(const void* a, const void* b, int64_t k, void* tile, bool first, const char* ahead, int64_t ahead_part, int64_t ahead_step);
@@ -66,14 +69,21 @@ struct ProductKernels {
 namespace level3 {
 extern const ProductKernels float_kernels;
 extern const ProductKernels double_kernels;
+extern const ProductKernels byte_kernels;
 }  // namespace level3
 namespace level4 {
 extern const ProductKernels float_kernels;
 extern const ProductKernels double_kernels;
+extern const ProductKernels byte_kernels;
+extern const ProductKernels fused_byte_kernels;
+extern const ProductKernels bfloat_kernels;
 }  // namespace level4
 
-// Those of this CPU: sums in float for float32, float16, bfloat16, in double for float64.
-const ProductKernels& float_kernels();
-const ProductKernels& double_kernels();
+// Those of this CPU.
+const ProductKernels& float_kernels();   // from float32, float16, bfloat16, int8; sums and results in float, rounded
+const ProductKernels& double_kernels();  // from float64
+const ProductKernels& byte_kernels();    // from int8 and uint8, sums and results in int32; no dot, no axpy
+// From bfloat16 by pairs: no dot, no axpy. Null where the CPU has no such instructions.
+const ProductKernels* bfloat_kernels();
 
 }  // namespace aotwin::runtime::products

@@ -109,6 +109,7 @@ void multiply_tensors(const char* name, const Tensor& given_out, const Tensor& g
       product.n = shape[2];
       product.k = a.size(2);
       product.dtype = a.dtype();
+      product.b_dtype = a.dtype();
       product.a = operand_of(tidy(a));
       product.b = operand_of(tidy(b));
       product.out_batch = out.stride(0);

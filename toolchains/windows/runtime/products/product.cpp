@@ -19,6 +19,7 @@ Product transposed(const Product& product) {
   other.a = {product.b.data, product.b.batch, product.b.column, product.b.row};
   other.b = {product.a.data, product.a.batch, product.a.column, product.a.row};
   std::swap(other.pack_a, other.pack_b);
+  std::swap(other.dtype, other.b_dtype);
   std::swap(other.finish.row, other.finish.column);
   for (Addend& addend : other.finish.addends) {
     std::swap(addend.row, addend.column);
@@ -54,11 +55,22 @@ Finish finish_of(const Product& product, int64_t batch) {
   return finish;
 }
 
+const ProductKernels& kernels_for(Dtype dtype, Dtype b_dtype, bool pairs) {
+  if (dtype == Dtype::f64) {
+    return double_kernels();
+  }
+  if (dtype == Dtype::i8 || dtype == Dtype::u8) {
+    return byte_kernels();
+  }
+  const ProductKernels* const bfloats = bfloat_kernels();
+  return pairs && bfloats != nullptr && dtype == Dtype::bf16 && b_dtype == Dtype::bf16 ? *bfloats : float_kernels();
+}
+
 void run(const Product& given) {
   if (given.batch == 0 || given.m == 0 || given.n == 0) {
     return;
   }
-  const ProductKernels& kernels = given.dtype == Dtype::f64 ? double_kernels() : float_kernels();
+  const ProductKernels& kernels = given.kernels != nullptr ? *given.kernels : kernels_for(given.dtype, given.b_dtype, true);
   if (given.k == 0) {
     run_empty(given, kernels);
     return;
@@ -73,7 +85,9 @@ void run(const Product& given) {
     swap = few_columns || (!few_rows && by_columns);
   }
   const Product product = swap && plain ? transposed(given) : given;
-  if (plain && run_few_rows(product, kernels)) {
+  // Pairs have no kernels for few rows: those of float do for bfloat16, whose time is that of reading.
+  const bool bytes = given.dtype == Dtype::i8 || given.dtype == Dtype::u8;
+  if (plain && !bytes && run_few_rows(product, given.dtype == Dtype::f64 ? double_kernels() : float_kernels(), kernels.unit > 1)) {
     return;
   }
   run_tiles(product, kernels);

@@ -25,7 +25,8 @@ struct Product {
   int64_t m = 0;
   int64_t n = 0;
   int64_t k = 0;
-  Dtype dtype = Dtype::f32;  // of A and B: f32, bf16, f16 (sums in float), f64
+  Dtype dtype = Dtype::f32;    // of A: f32, bf16, f16 (sums in float), f64, and i8 or u8 (results in int32)
+  Dtype b_dtype = Dtype::f32;  // of B: A's, but i8 goes with each of f32, bf16, f16, u8
   Operand a;                 // [m, k]
   Operand b;                 // [k, n]
   Finish finish;
@@ -36,10 +37,13 @@ struct Product {
   PackPanel pack_a = nullptr;
   PackPanel pack_b = nullptr;
   const void* context = nullptr;
+  const ProductKernels* kernels = nullptr;  // whose panels pack_a and pack_b make; null: run() chooses
 };
 
 // Sums are made in one order, whatever the number of threads. `out` must not overlap A or B, and an addend only if it is `out`
 // itself, element by element.
 void run(const Product& product);
+// What run() would choose. `pairs`: whether k can be cut into pairs.
+const ProductKernels& kernels_for(Dtype dtype, Dtype b_dtype, bool pairs);
 
 }  // namespace aotwin::runtime::products

@@ -18,8 +18,20 @@ AOTWIN_ALWAYS void with_pointer(Dtype dtype, const void* pointer, F&& f) {
     f(static_cast<const float*>(pointer));
   } else if (dtype == Dtype::bf16) {
     f(static_cast<const bfloat*>(pointer));
+  } else if (dtype == Dtype::i8) {
+    f(static_cast<const int8_t*>(pointer));
   } else {
     f(static_cast<const half*>(pointer));
+  }
+}
+template <class F>
+AOTWIN_ALWAYS void with_pairs(Dtype dtype, const void* pointer, F&& f) {
+  if (dtype == Dtype::bf16) {
+    f(static_cast<const bfloat*>(pointer));
+  } else if (dtype == Dtype::i8) {
+    f(static_cast<const int8_t*>(pointer));
+  } else {
+    f(static_cast<const uint8_t*>(pointer));
   }
 }
 
@@ -44,12 +56,27 @@ void table_axpy(Dtype dtype, const void* a, int64_t a_stride, int m, const void*
   with_pointer<C>(dtype, b, [&](const auto* rows) { axpy(static_cast<const C*>(a), a_stride, m, rows, b_stride, n, k, static_cast<C*>(out), out_stride); });
 }
 
-template <class C, int Rows>
+void pairs_pack_lanes(Dtype dtype, void* panel, const void* const* lane, int count, int width, int64_t k) {
+  with_pairs(dtype, nullptr, [&]<class S>(const S*) { pack_pair_lanes(static_cast<uint32_t*>(panel), reinterpret_cast<const S* const*>(lane), count, width, k); });
+}
+void pairs_pack_columns(Dtype dtype, void* panel, const void* from, int64_t k_stride, int count, int width, int64_t k) {
+  with_pairs(dtype, from, [&](const auto* source) { pack_pair_columns(static_cast<uint32_t*>(panel), source, k_stride, count, width, k); });
+}
+void pairs_pack_any(Dtype dtype, void* panel, const void* from, int64_t lane_stride, int64_t k_stride, int count, int width, int64_t k) {
+  with_pairs(dtype, from, [&](const auto* source) { pack_pair_any(static_cast<uint32_t*>(panel), source, lane_stride, k_stride, count, width, k); });
+}
+void finish_integers(const Finish& finish, const void* sums, int64_t row, int64_t column, int count) {
+  const int32_t* const from = static_cast<const int32_t*>(sums);
+  int32_t* const to = static_cast<int32_t*>(finish.out) + row * finish.row + column * finish.column;
+  for (int i = 0; i < count; ++i) to[i * finish.column] = from[i];
+}
+
+template <class Op, int Rows>
 constexpr void fill_multiply(ProductKernels& table) {
   if constexpr (Rows >= 1) {
-    table.multiply[Rows][0] = multiply<C, Rows, 1>;
-    table.multiply[Rows][1] = multiply<C, Rows, 2>;
-    fill_multiply<C, Rows - 1>(table);
+    table.multiply[Rows][0] = multiply<Op, Rows, 1>;
+    table.multiply[Rows][1] = multiply<Op, Rows, 2>;
+    fill_multiply<Op, Rows - 1>(table);
   }
 }
 
@@ -58,7 +85,9 @@ constexpr ProductKernels make_table() {
   ProductKernels table = {};
   table.rows = tile_rows;
   table.width = 2 * lanes<C>;
-  fill_multiply<C, tile_rows>(table);
+  table.unit = 1;
+  table.k_most = sizeof(C) == 8 ? 192 : 256;
+  fill_multiply<OfNumbers<C>, tile_rows>(table);
   table.pack_lanes = table_pack_lanes<C>;
   table.pack_columns = table_pack_columns<C>;
   table.pack_any = table_pack_any<C>;
@@ -68,9 +97,29 @@ constexpr ProductKernels make_table() {
   return table;
 }
 
+template <class Op>
+constexpr ProductKernels make_pairs() {
+  ProductKernels table = {};
+  table.rows = tile_rows;
+  table.width = 2 * lanes<float>;
+  table.unit = 2;
+  table.k_most = 512;
+  fill_multiply<Op, tile_rows>(table);
+  table.pack_lanes = pairs_pack_lanes;
+  table.pack_columns = pairs_pack_columns;
+  table.pack_any = pairs_pack_any;
+  table.finish = static_cast<typename Op::Sum>(0.5F) != 0 ? finish<float> : finish_integers;
+  return table;
+}
+
 }  // namespace
 
 constinit const ProductKernels float_kernels = make_table<float>();
 constinit const ProductKernels double_kernels = make_table<double>();
+constinit const ProductKernels byte_kernels = make_pairs<OfBytes>();
+#if AOTWIN_LEVEL == 4
+constinit const ProductKernels fused_byte_kernels = make_pairs<OfBytesFused>();
+constinit const ProductKernels bfloat_kernels = make_pairs<OfBfloats>();
+#endif
 
 }  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

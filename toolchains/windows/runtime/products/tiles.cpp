@@ -14,8 +14,7 @@
 namespace aotwin::runtime::products {
 namespace {
 
-constexpr int64_t k_most = 384;             // of a panel: one of B is 48 kB
-constexpr int64_t rows_of_tile = 280;       // A's block of a tile: 430 kB of the second cache
+constexpr int64_t rows_of_tile = 280;       // A's block of a tile: 290 kB of the second cache
 constexpr int64_t panels_of_tile = 4;
 constexpr int64_t packed_most = 8 << 20;    // elements of A that are packed at a time
 constexpr int64_t slack = 16;               // elements that pack_lanes writes past a panel
@@ -65,10 +64,14 @@ char* packed_panel(const Plan& plan, int64_t unit_panel, int64_t block) {
   return plan.packed + (unit_panel * plan.k_blocks + block) * plan.panel_stride;
 }
 
+// Elements of a panel of that many k.
+int64_t units_of(const Plan& plan, int64_t k) {
+  return (k + plan.kernels.unit - 1) / plan.kernels.unit;
+}
+
 // One lane after another through the generic forms: `lane` is the stride between rows of A or columns of B.
-void pack_operand(const Plan& plan, const Operand& operand, int64_t batch, int64_t lane_stride, int64_t k_stride, int64_t first_lane, int count, int width,
+void pack_operand(const Plan& plan, const Operand& operand, Dtype dtype, int64_t batch, int64_t lane_stride, int64_t k_stride, int64_t first_lane, int count, int width,
                   int64_t first_k, int64_t k, void* panel) {
-  const Dtype dtype = plan.product.dtype;
   const auto size = static_cast<int64_t>(element_size(dtype));
   const char* const from = static_cast<const char*>(operand.data) + (batch * operand.batch + first_lane * lane_stride + first_k * k_stride) * size;
   if (k_stride == 1) {
@@ -101,7 +104,7 @@ void pack_rows(const Plan& plan, int64_t index) {
     if (product.pack_a != nullptr) {
       product.pack_a(product, at_batch, row, count, count, block * plan.k_block, k, to);
     } else {
-      pack_operand(plan, product.a, at_batch, product.a.row, product.a.column, row, count, count, block * plan.k_block, k, to);
+      pack_operand(plan, product.a, product.dtype, at_batch, product.a.row, product.a.column, row, count, count, block * plan.k_block, k, to);
     }
   }
 }
@@ -121,7 +124,7 @@ struct Ahead {
 };
 Ahead ahead_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
   const Product& product = plan.product;
-  const auto size = static_cast<int64_t>(element_size(product.dtype));
+  const auto size = static_cast<int64_t>(element_size(product.b_dtype));
   Ahead ahead;
   ahead.data = plan.packed;
   if (product.pack_b != nullptr || column >= product.n || block >= plan.k_blocks) {
@@ -132,11 +135,11 @@ Ahead ahead_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
   if (product.b.row == 1) {  // four columns a call
     ahead.data = from;
     ahead.part = product.b.column * size;
-    ahead.step = 64 * size / plan.size;
+    ahead.step = 64 * size * plan.kernels.unit / plan.size;
     ahead.call = 4 * ahead.part;
     ahead.calls = width / 4;
   } else if (product.b.column == 1) {  // one line of each row
-    const int64_t rows_of_call = k_of(plan, block) * plan.size / 64 * 4;
+    const int64_t rows_of_call = units_of(plan, k_of(plan, block)) * plan.size / 64 * 4;
     ahead.data = from;
     ahead.part = product.b.row * size;
     ahead.step = 4 * ahead.part;
@@ -152,7 +155,7 @@ void pack_columns(const Plan& plan, int64_t batch, int64_t column, int count, in
   if (product.pack_b != nullptr) {
     product.pack_b(product, batch, column, count, width, block * plan.k_block, k_of(plan, block), panel);
   } else {
-    pack_operand(plan, product.b, batch, product.b.column, product.b.row, column, count, width, block * plan.k_block, k_of(plan, block), panel);
+    pack_operand(plan, product.b, product.b_dtype, batch, product.b.column, product.b.row, column, count, width, block * plan.k_block, k_of(plan, block), panel);
   }
 }
 
@@ -199,7 +202,7 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel,
         const int64_t after = part(product.m, plan.row_panels, tile.rows.first_panel + i + 1);
         const int64_t height = after - row;
         const bool ask = i < ahead.calls;
-        plan.kernels.multiply[height][full](packed_panel(plan, tile.unit_panel + i, block), panel, k, to, block == 0, ask ? ahead.of_call(i) : plan.packed,
+        plan.kernels.multiply[height][full](packed_panel(plan, tile.unit_panel + i, block), panel, units_of(plan, k), to, block == 0, ask ? ahead.of_call(i) : plan.packed,
                                             ask ? ahead.part : 0, ask ? ahead.step : 0);
         to += height * now * plan.size;
         row = after;
@@ -238,7 +241,7 @@ int64_t best_panels(int64_t row_units, int64_t column_panels, int64_t threads) {
 void run_tiles(const Product& product, const ProductKernels& kernels) {
   Plan plan(product, kernels);
   plan.size = product.dtype == Dtype::f64 ? 8 : 4;
-  const int64_t most = plan.size == 8 ? k_most / 2 : k_most;
+  const int64_t most = kernels.k_most;
   plan.k_blocks = (product.k + most - 1) / most;
   // Even blocks, in steps of a cache line.
   plan.k_block = plan.k_blocks == 1 ? product.k : ((product.k + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
@@ -248,7 +251,7 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
   const int64_t panels_of_rows = std::max<int64_t>(1, rows_of_tile / kernels.rows);
   plan.row_tiles = (plan.row_panels + panels_of_rows - 1) / panels_of_rows;
   const int64_t height = (product.m + plan.row_panels - 1) / plan.row_panels;
-  plan.panel_stride = (height * plan.k_block + slack) * plan.size;
+  plan.panel_stride = (height * units_of(plan, plan.k_block) + slack) * plan.size;
   plan.panel_stride = (plan.panel_stride + 63) / 64 * 64;
 
   const int64_t all_units = product.batch * plan.row_tiles;
@@ -263,7 +266,7 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
   const int64_t units_of_round = std::clamp<int64_t>(packed_most * plan.size / unit_bytes, 1, std::max<int64_t>(all_units, 1));
   const int64_t rows_most = panels_of_unit * height;
 
-  const int64_t panel_bytes = (kernels.width * plan.k_block + slack) * plan.size;
+  const int64_t panel_bytes = (kernels.width * units_of(plan, plan.k_block) + slack) * plan.size;
   const int64_t sums_bytes = panels_of_tile * kernels.width * rows_most * plan.size;
   const int64_t own_bytes = (panel_bytes + sums_bytes + 127) / 64 * 64;
   Scratch packed(static_cast<size_t>(units_of_round * unit_bytes));

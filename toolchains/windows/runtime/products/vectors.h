@@ -52,6 +52,14 @@ AOTWIN_ALWAYS Vector<double> spread(double value) {
   return result;
 }
 
+template <>
+AOTWIN_ALWAYS Vector<int32_t> spread(int32_t value) {
+  typedef Vector<int32_t> V;
+  V result;
+  for (int i = 0; i < lanes<int32_t>; ++i) result[i] = value;
+  return result;
+}
+
 struct bfloat {  // 16 bits as they lie; arithmetic is in float
   uint16_t bits;
 };
@@ -76,6 +84,14 @@ AOTWIN_ALWAYS Vector<C> load(const half* from) {
   return __builtin_convertvector(*reinterpret_cast<const Raw*>(from), Vector<C>);
 }
 
+template <class C>
+AOTWIN_ALWAYS Vector<C> load(const int8_t* from) {
+  static_assert(sizeof(C) == 4);
+  typedef typename VectorOf<int8_t, lanes<C>>::loose Raw;
+  return __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const Raw*>(from), Vector<int32_t>), Vector<C>);
+}
+
+AOTWIN_ALWAYS float widen(int8_t value) { return static_cast<float>(value); }
 AOTWIN_ALWAYS float widen(float value) { return value; }
 AOTWIN_ALWAYS double widen(double value) { return value; }
 AOTWIN_ALWAYS float widen(half value) { return static_cast<float>(value); }
