@@ -44,6 +44,7 @@ void fill_in_place(const Tensor& self, Fill&& fill) {
 
 // A Fisher-Yates shuffle of 0, 1, 2, ... that swaps each place with a later one.
 Tensor random_permutation(int64_t count, Dtype dtype, Generator& generator) {
+  for_real(dtype, "randperm", [](auto) {});
   require(count >= 0, "randperm: the number of elements ", count, " is negative");
   Tensor order = empty({count}, Dtype::i64);
   int64_t* const values = order.as<int64_t>();

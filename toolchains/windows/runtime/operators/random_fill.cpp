@@ -85,7 +85,8 @@ void fill_normal(const Tensor& whole, double mean, double deviation, Generator& 
     // All uniform numbers are drawn before any is used, and 16 more for an end that is shorter than a block.
     Scratch memory(static_cast<size_t>(count) * sizeof(Math));
     Math* const uniform = memory.as<Math>();
-    for (int64_t i = 0; i < count; ++i) {
+    const int64_t first_drawn = is_half_v<T> ? count - count % 16 : count;  // half precisions leave the end out, as torch does
+    for (int64_t i = 0; i < first_drawn; ++i) {
       uniform[i] = draw<T>(generator);
     }
     for (int64_t i = 0; i + 16 <= count; i += 16) {

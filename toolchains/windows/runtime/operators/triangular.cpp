@@ -83,6 +83,7 @@ struct Unpacked {
 
 Unpacked lu_unpack(const Tensor& packed, const Tensor& pivots, bool data, bool with_pivots) {
   require(packed.dim() >= 2, "lu_unpack: matrices are wanted, the shape is ", packed.sizes());
+  wide_dtype(packed.dtype(), "lu_unpack");  // for its check
   const int64_t rows = packed.size(-2);
   const int64_t columns = packed.size(-1);
   const int64_t inner = std::min(rows, columns);
