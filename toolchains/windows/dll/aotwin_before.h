@@ -49,6 +49,8 @@
 #define AOTInductorModelDelete(...) aotwin_generated_Delete(__VA_ARGS__)
 #define AOTInductorModelUpdateConstantsMap(...) aotwin_generated_UpdateConstantsMap(__VA_ARGS__)
 #define AOTInductorModelUpdateConstantsMapV2(...) aotwin_generated_UpdateConstantsMapV2(__VA_ARGS__)
+// Not an entry point, but a function of the run time that throws: see aotwin_check.h.
+#define aoti_torch_check(...) aotwin_generated_check(__VA_ARGS__)
 
 // interface.h makes every declaration a dllexport when it sees _WIN32, the renamed ones too. It
 // includes nothing but utils.h, so with that read before, hiding _WIN32 changes only AOTI_API.

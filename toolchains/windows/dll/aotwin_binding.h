@@ -46,6 +46,8 @@ extern const AotwinBinding aotwin_binding;
  *
  * Says that a tensor's memory never changes, so that what is derived from it may be kept. */
 int32_t aotwin_mark_constant(void* tensor);
+/* Leaves the parallel region that the calling thread is in, and keeps why; returns outside of one. */
+void aotwin_abandon_region(const char* message);
 /* A check that failed in a parallel loop, where no error can be returned; or null. Forgets it. */
 const char* aotwin_take_failure(void);
 /* Why the last function that failed on this thread failed; or null. */
@@ -61,7 +63,7 @@ static inline int32_t aotwin_unbound_(void) {
 }
 #define AOTWIN_UNBOUND ((void*)aotwin_unbound_)
 
-/* Likewise of the three above: nothing to tell. */
+/* Likewise of the four above: nothing to tell. */
 static inline void* aotwin_nothing_(void) {
   return 0;
 }

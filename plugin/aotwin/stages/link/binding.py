@@ -20,7 +20,12 @@ _OF_RUN_TIME = re.compile(r"(?:aoti_|torch_|__kmpc_|omp_)\w+")
 #: C source of the functions that answer before the run time is bound, below `toolchains/`
 NUMBERS = "windows/dll/aotwin_torch_numbers.c"
 #: our own, which the DLL's run-time part calls whatever the run time (aotwin_binding.h)
-_OWN = ("aotwin_failure_reason", "aotwin_mark_constant", "aotwin_take_failure")
+_OWN = (
+    "aotwin_abandon_region",
+    "aotwin_failure_reason",
+    "aotwin_mark_constant",
+    "aotwin_take_failure",
+)
 
 
 def called_functions(compiled: Path) -> tuple[str, ...]:
