@@ -1,4 +1,4 @@
-"""One small call of each C function of operators/, for a dtype: what operators.toml is held against."""
+"""One small call of each C function of operators/, for a dtype."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""operators.toml says what the run time computes: no more, and no less, than the compiled library does."""
+"""operators.toml says what the compiled library computes: no more, and no less."""
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
 import pytest
+import tomllib
 
 torch = pytest.importorskip("torch")
 
