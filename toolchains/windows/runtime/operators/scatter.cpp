@@ -1,10 +1,9 @@
 // Writing along one dimension at given positions: scatter, scatter_reduce, index_reduce.
-#include "scatter.h"
-
 #include <algorithm>
 
 #include "arguments.h"
 #include "layout.h"
+#include "reduction.h"
 #include "walk.h"
 
 namespace aotwin::runtime {
@@ -105,77 +104,6 @@ void scatter_value(const Tensor& out, const Tensor& self, int64_t dim, const Ten
   });
 }
 
-// `target` joined with `value`.
-template <class T>
-void join(Reduction reduction, T& target, T value) {
-  using Math = opmath_t<T>;
-  const Math a = cast<Math>(target);
-  const Math b = cast<Math>(value);
-  switch (reduction) {
-    case Reduction::sum:
-    case Reduction::mean:
-      if constexpr (std::is_same_v<T, bool>) {
-        target = a || b;
-      } else {
-        target = cast<T>(static_cast<Math>(a + b));
-      }
-      return;
-    case Reduction::prod:
-      if constexpr (std::is_same_v<T, bool>) {
-        target = a && b;
-      } else {
-        target = cast<T>(static_cast<Math>(a * b));
-      }
-      return;
-    case Reduction::amax:
-    case Reduction::amin:
-      if constexpr (is_complex_v<T>) {
-        fail("scatter_reduce: complex numbers have no order");
-      } else {
-        const bool better = reduction == Reduction::amax ? b > a : b < a;
-        if (!is_nan(target) && (is_nan(value) || better)) {
-          target = value;
-        }
-      }
-      return;
-  }
-}
-
-// What a target begins with when self does not count.
-template <class T>
-T neutral(Reduction reduction) {
-  if constexpr (is_complex_v<T>) {
-    return T(reduction == Reduction::prod ? 1 : 0);
-  } else {
-    using Limits = std::numeric_limits<std::conditional_t<is_half_v<T>, float, T>>;
-    const bool infinite = Limits::has_infinity;
-    switch (reduction) {
-      case Reduction::prod:
-        return cast<T>(1);
-      case Reduction::amax:
-        return cast<T>(infinite ? -Limits::infinity() : Limits::lowest());
-      case Reduction::amin:
-        return cast<T>(infinite ? Limits::infinity() : Limits::max());
-      default:
-        return cast<T>(0);
-    }
-  }
-}
-
-template <class T>
-void divide(T& sum, int64_t count) {
-  if (count <= 1) {
-    return;
-  }
-  if constexpr (std::is_integral_v<T>) {
-    const T divisor = static_cast<T>(count);
-    const bool down = sum < T(0) && sum % divisor != 0;  // rounded towards minus infinity
-    sum = static_cast<T>(sum / divisor - (down ? 1 : 0));
-  } else {
-    sum = cast<T>(static_cast<opmath_t<T>>(cast<opmath_t<T>>(sum) / cast<opmath_t<T>>(count)));
-  }
-}
-
 template <class T>
 void divide_by_counts(const Tensor& out, const Tensor& counts) {
   const Tensor flat = at_least_1d(out);
@@ -248,26 +176,6 @@ Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& index, const 
 }
 
 }  // namespace
-
-Reduction reduction_named(const char* name, const char* what) {
-  const std::string_view text = name != nullptr ? name : "";
-  if (text == "sum" || text == "add") {
-    return Reduction::sum;
-  }
-  if (text == "prod" || text == "multiply") {
-    return Reduction::prod;
-  }
-  if (text == "mean") {
-    return Reduction::mean;
-  }
-  if (text == "amax" || text == "max" || text == "maximum") {
-    return Reduction::amax;
-  }
-  if (text == "amin" || text == "min" || text == "minimum") {
-    return Reduction::amin;
-  }
-  fail(what, ": the reduction '", text, "' is not among sum, prod, mean, amax, amin");
-}
 
 }  // namespace aotwin::runtime
 

@@ -3,7 +3,7 @@
 
 #include "arguments.h"
 #include "layout.h"
-#include "scatter.h"
+#include "reduction.h"
 #include "../threads/parallel.h"
 
 namespace aotwin::runtime {

@@ -56,23 +56,25 @@ Tensor trilinear(const Tensor& i1, const Tensor& i2, const Tensor& i3, const Dim
       fail("_trilinear is not defined for bool");
     } else {
       using Math = opmath_t<T>;
+      // Long sums of products: as accurate as torch's, which go through its matrix products.
+      using Sum = std::conditional_t<std::is_same_v<Math, float>, double, Math>;
       const int64_t work = std::max<int64_t>(runs * length, 1);
       parallel_for(0, result.numel(), 8192 / work, [&](int64_t first, int64_t last) {
         Walk<3> place(kept, {&outer[0], &outer[1], &outer[2]}, first);
         for (int64_t i = first; i < last; ++i, place.next()) {
-          Math sum = Math(0);
+          Sum sum = Sum(0);
           Walk<3> run(leading, {&inner[0], &inner[1], &inner[2]}, 0);
           for (int64_t r = 0; r < runs && length > 0; ++r, run.next()) {
             const T* const x = a.as<T>() + place[0] + run[0];
             const T* const y = b.as<T>() + place[1] + run[1];
             const T* const z = c.as<T>() + place[2] + run[2];
-            Math part = Math(0);
+            Sum part = Sum(0);
             for (int64_t k = 0; k < length; ++k) {
-              part += cast<Math>(x[k * step[0]]) * cast<Math>(y[k * step[1]]) * cast<Math>(z[k * step[2]]);
+              part += static_cast<Sum>(cast<Math>(x[k * step[0]]) * cast<Math>(y[k * step[1]])) * static_cast<Sum>(cast<Math>(z[k * step[2]]));
             }
             sum += part;
           }
-          result.as<T>()[i] = cast<T>(sum);
+          result.as<T>()[i] = cast<T>(static_cast<Math>(sum));
         }
       });
     }
