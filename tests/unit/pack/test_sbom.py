@@ -54,7 +54,8 @@ def components(tmp_path: Path) -> tuple[Component, ...]:
 def bill(components: tuple[Component, ...], **changes: Any) -> dict[str, Any]:
     arguments = {"generated_by": "2.13.0+cpu", "epoch": 1_700_000_000, "metadata": METADATA}
     arguments |= changes
-    text = render_sbom(arguments.pop("metadata"), MODELS, components, **arguments)
+    models = arguments.pop("models", MODELS)
+    text = render_sbom(arguments.pop("metadata"), models, components, **arguments)
     problem = JsonStrictValidator(SchemaVersion.V1_4).validate_str(text.decode())
     assert problem is None, problem
     return dict(json.loads(text))
@@ -69,6 +70,23 @@ def test_it_keeps_to_the_schema_and_names_the_project_first(
     assert (primary["name"], primary["version"]) == ("Demo_Project", "1.0+local")
     assert primary["purl"] == "pkg:pypi/demo-project@1.0%2Blocal"
     assert {"name": "torch", "version": "2.13.0+cpu"} in metadata["tools"]
+
+
+def test_models_that_share_a_run_time_need_one_file_that_is_ours(
+    components: tuple[Component, ...],
+) -> None:
+    library = ("demo.libs/aotwin-1a2b3c4d.dll", "e" * 64)
+    models = [replace(each, libs=(library,)) for each in MODELS]
+    found = bill(components, models=models)
+    ref = "file:demo.libs/aotwin-1a2b3c4d.dll"
+    (row,) = (each for each in found["components"] if each["bom-ref"] == ref)
+    assert row["hashes"] == [{"alg": "SHA-256", "content": "e" * 64}]
+    needs = {each["ref"]: each["dependsOn"] for each in found["dependencies"]}
+    assert ref in needs["file:demo/classifier/classifier.dll"]
+    assert ref in needs["file:demo/other/other.dll"]
+    assert "linked:libcxx" in needs[ref]
+    assert "linked:torch" not in needs[ref]
+    assert ref in needs["package"]
 
 
 def test_it_lists_what_is_linked_with_the_versions_of_the_headers(
