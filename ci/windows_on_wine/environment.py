@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import platformdirs
@@ -19,7 +19,14 @@ import platformdirs
 from aotwin.adapters.tools import wine as wine_adapter
 from aotwin.adapters.tools.wine import Wine, find_wine, windows_path
 from aotwin.errors import StorageError
-from windows_on_wine.build import PREFIX, PYTHON, SITE_PACKAGES, build
+from windows_on_wine.build import (
+    ML_DTYPES,
+    PREFIX,
+    PYTHON,
+    PYTHON_WITHOUT_TORCH,
+    SITE_PACKAGES,
+    build,
+)
 from windows_on_wine.pins import FOLDER, load_pins
 from windows_on_wine.wine import Session
 
@@ -32,25 +39,42 @@ Argument = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class WindowsPython:
-    """A Windows CPython with torch, numpy and tokenizers, run by Wine."""
+    """A Windows CPython with numpy and tokenizers, with or without torch, run by Wine."""
 
     #: folder of the environment in the cache
     home: Path
     session: Session = field(repr=False, compare=False)
+    has_torch: bool = True
+
+    @property
+    def without_torch(self) -> WindowsPython:
+        """The other Python of the environment, which has never seen torch nor its VC++ run time."""
+        return replace(self, has_torch=False)
+
+    @property
+    def folder(self) -> Path:
+        """Where python.exe is."""
+        return self.home / (PYTHON if self.has_torch else PYTHON_WITHOUT_TORCH)
 
     @property
     def executable(self) -> Path:
         """python.exe."""
-        return self.home / PYTHON / "python.exe"
+        return self.folder / "python.exe"
 
     @property
     def site_packages(self) -> Path:
         """Where the wheels of pins.toml are."""
-        return self.home / SITE_PACKAGES
+        return self.folder / SITE_PACKAGES
+
+    @property
+    def ml_dtypes(self) -> Path:
+        """A folder for `pythonpath`, in which the package ml_dtypes is."""
+        return self.home / ML_DTYPES
 
     @property
     def torch_lib(self) -> Path:
         """The folder of torch_cpu.dll, c10.dll and libiomp5md.dll."""
+        assert self.has_torch
         return self.site_packages / "torch" / "lib"
 
     def path(self, path: Path) -> str:
@@ -113,11 +137,11 @@ class WindowsPython:
         timeout: float | None = 600,
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
-        """Run any Windows program; its PATH has the VC++ run time and torch's DLLs.
+        """Run any Windows program; its PATH has the folder of Python, and that of torch's DLLs.
 
         Arguments, result and errors are those of `python`.
         """
-        folders = [self.torch_lib, self.executable.parent]
+        folders = [*([self.torch_lib] if self.has_torch else []), self.folder]
         return self.session.run(
             [windows_path(program), *map(spelled, args)],
             cwd=cwd,

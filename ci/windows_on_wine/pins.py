@@ -69,12 +69,17 @@ class Pins:
     runtime: RuntimePin
     #: what goes into Windows' site-packages
     wheels: tuple[Package, ...]
+    #: those of them that the Python without torch has, too
+    without_torch: tuple[Package, ...]
+    #: in a folder of its own
+    ml_dtypes: Package
 
 
 def load_pins(path: Path = FOLDER / "pins.toml") -> Pins:
     """The pins in `path`, a file of this package (so it is not checked as a user's would be)."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     python, runtime = data["python"], data["runtime"]
+    wheels = {Package(row["requirement"], row["sha256"]): row for row in data["wheel"]}
     return Pins(
         python=PythonPin(
             package=Package(python["requirement"], python["sha256"]),
@@ -85,5 +90,9 @@ def load_pins(path: Path = FOLDER / "pins.toml") -> Pins:
         runtime=RuntimePin(
             package=Package(runtime["requirement"], runtime["sha256"]), folder=runtime["folder"]
         ),
-        wheels=tuple(Package(wheel["requirement"], wheel["sha256"]) for wheel in data["wheel"]),
+        wheels=tuple(wheels),
+        without_torch=tuple(
+            wheel for wheel, row in wheels.items() if row.get("also_without_torch")
+        ),
+        ml_dtypes=Package(**data["ml_dtypes"]),
     )

@@ -30,6 +30,12 @@ def windows() -> WindowsPython:
 
 
 @pytest.fixture(scope="session")
+def without_torch(windows: WindowsPython) -> WindowsPython:
+    """A Windows Python where torch is not installed, nor the VC++ run time that it needs."""
+    return windows.without_torch
+
+
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelDll]:
     from model_dlls import MODELS, build_dll
 

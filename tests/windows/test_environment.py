@@ -86,6 +86,26 @@ def test_torch_has_the_runner_that_opens_models(windows: WindowsPython) -> None:
     assert windows.python(["-c", code]).stdout.split() == ["AOTIModelContainerRunnerCpu"]
 
 
+def test_beside_it_is_a_python_without_torch(without_torch: WindowsPython) -> None:
+    listed = without_torch.python(["-m", "pip", "list", "--format", "json"]).stdout
+    packages = {row["name"]: row["version"] for row in json.loads(listed)}
+    assert packages == {wheel.name: wheel.version for wheel in load_pins().without_torch}
+    assert packages.keys() == {"numpy", "pip", "tokenizers"}
+    done = without_torch.python(["-c", "import torch"], check=False)
+    assert "No module named 'torch'" in done.stderr
+    assert not (without_torch.folder / "msvcp140.dll").exists()
+
+
+def test_the_python_without_torch_has_bfloat16_where_it_is_asked_for(
+    without_torch: WindowsPython,
+) -> None:
+    code = "import ml_dtypes, numpy; print(numpy.ones(2, ml_dtypes.bfloat16).dtype)"
+    done = without_torch.python(["-c", code], pythonpath=[without_torch.ml_dtypes])
+    assert done.stdout.strip() == "bfloat16"
+    refused = without_torch.python(["-c", code], check=False)
+    assert "No module named 'ml_dtypes'" in refused.stderr
+
+
 def test_tensors_become_numpy_arrays(windows: WindowsPython) -> None:
     code = "import torch; print(torch.arange(3).numpy().tolist())"
     assert windows.python(["-c", code]).stdout.strip() == "[0, 1, 2]"
