@@ -11,7 +11,7 @@ import ctypes
 from collections.abc import Sequence
 from functools import cache
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,14 +26,24 @@ DIMS = [ctypes.c_int64 * rank for rank in range(MAX_RANK + 1)]
 _DLPACK_CPU = 1
 
 
-class Dtype(NamedTuple):
-    """An element type: aotwin_dtype's number, and a type of numpy's with the same bytes."""
+class Dtype:
+    """An element type.
 
-    name: str
-    number: int
-    storage: Any
-    #: numpy knows it by the name, too
-    is_native: bool
+    Args:
+        name: torch's short name.
+        number: aotwin_dtype's.
+        storage: name of a type of numpy's with the same bytes; "" where it has this very type.
+    """
+
+    __slots__ = ("is_native", "itemsize", "name", "number", "storage", "typestr")
+
+    def __init__(self, name: str, number: int, storage: str = "") -> None:
+        self.name = name
+        self.number = number
+        self.is_native = not storage
+        self.storage = np.dtype(storage or name)
+        self.itemsize: int = self.storage.itemsize
+        self.typestr: str = self.storage.str
 
 
 _NATIVE = {
@@ -48,11 +58,8 @@ _OTHERS = {
 }  # fmt: skip
 #: torch's short name -> element type
 DTYPES = {
-    **{name: Dtype(name, number, np.dtype(name), True) for name, number in _NATIVE.items()},
-    **{
-        name: Dtype(name, number, np.dtype(storage), False)
-        for name, (number, storage) in _OTHERS.items()
-    },
+    **{name: Dtype(name, number) for name, number in _NATIVE.items()},
+    **{name: Dtype(name, number, storage) for name, (number, storage) in _OTHERS.items()},
 }
 BY_NUMBER = {dtype.number: dtype for dtype in DTYPES.values()}
 
@@ -219,4 +226,4 @@ class Place:
             count = 1 + sum((size - 1) * step for size, step in steps) if all(shape) else 0
             self._steps[:rank] = strides
             tensor.strides = self._steps_address
-        tensor.nbytes = count * dtype.storage.itemsize
+        tensor.nbytes = count * dtype.itemsize

@@ -68,7 +68,7 @@ class Result:
         dtype = BY_NUMBER.get(found.dtype)
         if dtype is None:
             return None
-        rank, itemsize = found.rank, dtype.storage.itemsize
+        rank, itemsize = found.rank, dtype.itemsize
         shape = DIMS[rank].from_address(found.sizes)[:] if rank else ()
         strides = None
         if found.strides and rank:
@@ -77,7 +77,7 @@ class Result:
             array = np.empty(shape, dtype.storage)
         else:
             interface = {
-                "version": 3, "data": (found.data, False), "typestr": dtype.storage.str,
+                "version": 3, "data": (found.data, False), "typestr": dtype.typestr,
                 "shape": tuple(shape), "strides": strides,
             }  # fmt: skip
             array = np.asarray(_Memory(results, interface))
