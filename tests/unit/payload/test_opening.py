@@ -12,7 +12,7 @@ from fake_model import CALL, tensor
 from aotwin.payload import ModelError
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from fake_model import Maker
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 

@@ -11,7 +11,7 @@ import pytest
 from fake_model import CALL, NUMBER, constant, tensor
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from fake_model import Maker
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 

@@ -16,7 +16,7 @@ from aotwin.payload.arrays import DTYPES
 from aotwin.payload.c_api import Tensor, _loadable
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from fake_model import Maker
 
 HEADER = (
     Path(__file__).resolve().parents[3] / "toolchains" / "windows" / "sdk" / "include" / "aotwin.h"

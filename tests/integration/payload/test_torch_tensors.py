@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +9,10 @@ import pytest
 import torch
 from fake_model import NUMBER, tensor
 
-from aotwin.payload.arrays import DTYPES, numpy_type
+from aotwin.payload.arrays import DTYPES
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from fake_model import Maker
 
 X = torch.arange(6, dtype=torch.float32).reshape(2, 3)
 
@@ -103,64 +100,3 @@ def test_a_tensor_is_refused_for_its(make: Maker, what: str) -> None:
 def test_numbers_come_back_as_numbers(make: Maker) -> None:
     model = make.load("rows 0", outputs=[NUMBER])
     assert model(X) == (2,)
-
-
-# --- types that numpy lacks -------------------------------------------------------------------
-
-
-@pytest.fixture
-def without_ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    numpy_type.cache_clear()
-    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
-    yield
-    numpy_type.cache_clear()
-
-
-@pytest.fixture
-def ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Stands for the real package: a type of two bytes that is none of numpy's."""
-    module = ModuleType("ml_dtypes")
-    module.bfloat16 = np.dtype([("bfloat16", "<i2")])  # type: ignore[attr-defined]
-    numpy_type.cache_clear()
-    monkeypatch.setitem(sys.modules, "ml_dtypes", module)
-    yield module
-    numpy_type.cache_clear()
-
-
-@pytest.mark.usefixtures("without_ml_dtypes")
-def test_an_array_for_a_type_that_numpy_lacks_gets_advice(make: Maker) -> None:
-    model = make.load("copy 0", inputs=[tensor("x", "bfloat16")])
-    with pytest.raises(
-        TypeError,
-        match=r"x must be bfloat16, got float32. numpy has no bfloat16: pass torch tensors, or "
-        r"install ml_dtypes: pip install ml_dtypes$",
-    ):
-        model(X.numpy())
-    assert torch.equal(model(X.bfloat16())[0], X.bfloat16())
-
-
-@pytest.mark.usefixtures("without_ml_dtypes")
-def test_a_result_that_numpy_lacks_is_refused_before_the_model_runs(make: Maker) -> None:
-    model = make.load("bare 14", "fail 12", outputs=[tensor("y", "complex32"), tensor("z")])
-    with pytest.raises(
-        TypeError,
-        match=r"demo.fake: the result y is complex32. numpy has no complex32: pass torch tensors.$",
-    ):
-        model(X.numpy())
-
-
-@pytest.mark.usefixtures("without_ml_dtypes")
-def test_a_result_that_turns_out_to_be_what_numpy_lacks_is_refused(make: Maker) -> None:
-    model = make.load("bare 4")
-    with pytest.raises(TypeError, match=r"the result y0 is bfloat16. numpy has no bfloat16"):
-        model(X.numpy())
-    assert model(X)[0].dtype is torch.bfloat16
-
-
-def test_arrays_of_ml_dtypes_are_taken_and_given(make: Maker, ml_dtypes: Any) -> None:
-    model = make.load("copy 0", inputs=[tensor("x", "bfloat16")], outputs=[tensor("y", "bfloat16")])
-    x = np.arange(6, dtype="i2").reshape(2, 3).view(ml_dtypes.bfloat16)
-    (y,) = model(x)
-    assert (make.fake(model).input(0).data, make.fake(model).input(0).dtype) == (x.ctypes.data, 4)
-    assert y.dtype == ml_dtypes.bfloat16
-    np.testing.assert_array_equal(y.view("i2"), x.view("i2"))

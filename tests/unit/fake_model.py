@@ -1,4 +1,4 @@
-"""A model folder for the loader, with the fake library of fake_aotwin.c as its run time."""
+"""Models over the fake run time of fake_aotwin.c, and the fixtures that make and load them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import aotwin.payload
 from aotwin.assembly import _PAYLOAD
+from aotwin.payload import Model
 from aotwin.payload.c_api import Tensor
 
 SOURCE = Path(__file__).with_name("fake_aotwin.c")
@@ -140,3 +143,47 @@ def write_package(folder: Path, run_time: str) -> None:
     """Put the Python of a model's package into its folder, as the build does."""
     for name in _PAYLOAD[run_time]:
         shutil.copyfile(PAYLOAD / name, folder / name)
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Fake libraries by what is odd about them."""
+    folder = tmp_path_factory.mktemp("fake_libraries")
+    return {
+        name: compile_fake(folder / f"aotwin-{name}.so", *definitions)
+        for name, definitions in {
+            "plain": ("-DAPI_VERSION=1",),
+            "newer": ("-DAPI_VERSION=2",),
+            "without_memory": ("-DAPI_VERSION=1", "-DWITHOUT_MEMORY"),
+        }.items()
+    }
+
+
+class Maker:
+    """Writes models into folders of their own and loads them."""
+
+    def __init__(self, folder: Path, libraries: dict[str, Path]) -> None:
+        self.folder = folder
+        self.libraries = libraries
+        self.count = 0
+
+    def write(self, *does: str, library: str = "plain", **model: Any) -> Path:
+        self.count += 1
+        folder = self.folder / f"model{self.count}"
+        return write_model(folder, self.libraries[library], does, **model)
+
+    def load(self, *does: str, num_threads: int | None = None, **model: Any) -> Model:
+        return Model(self.write(*does, **model), num_threads=num_threads)
+
+    def load_folder(self, folder: Path) -> Model:
+        return Model(folder)
+
+    def fake(self, model: Model) -> Fake:
+        """The library of a loaded model."""
+        return Fake(model.directory / model.manifest["libs"]["library"])
+
+
+@pytest.fixture
+def make(tmp_path: Path, libraries: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Maker:
+    monkeypatch.setattr(aotwin.payload, "_require_windows", lambda name, platform: None)
+    return Maker(tmp_path, libraries)
