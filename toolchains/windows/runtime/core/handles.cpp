@@ -80,3 +80,15 @@ extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_delete_tensor_object)(AtenTenso
   objects<Handle>().destroy(object);
   return 0;
 }
+
+// Whose memory a tensor lies in: which storage it is, and how many tensors share it; 0 where it is the caller's own, such as a constant
+// or a host's input. For the SDK, which may let only unshared memory out to be written.
+extern "C" AOTITorchError AOTWIN_SHIM(aotwin_tensor_storage)(AtenTensorHandle handle, const void** storage, int64_t* references) {
+  using namespace aotwin::runtime;
+  return guarded([&] {
+    const Tensor& tensor = borrow(handle);
+    require(tensor.defined() && storage != nullptr && references != nullptr, "aotwin_tensor_storage: nothing to tell");
+    *storage = tensor.storage().get();
+    *references = tensor.storage()->pooled ? tensor.storage()->references.load(std::memory_order_relaxed) : 0;
+  });
+}

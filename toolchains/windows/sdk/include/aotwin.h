@@ -243,6 +243,18 @@ AOTWIN_API int32_t aotwin_run_results(
 AOTWIN_API int32_t
 aotwin_results_get(const aotwin_results* results, uint32_t index, aotwin_tensor* tensor);
 
+/* Values for aotwin_results_memory. */
+typedef enum aotwin_memory {
+  /* The results' alone: it may be written, and is valid until they are freed. */
+  AOTWIN_MEMORY_OWN = 0,
+  /* An input's, a weight's or a buffer's as well: it must not be written, and changes with theirs. */
+  AOTWIN_MEMORY_SHARED = 2
+} aotwin_memory;
+
+/* Whose memory one of the results lies in: a value of aotwin_memory. */
+AOTWIN_API int32_t
+aotwin_results_memory(const aotwin_results* results, uint32_t index, int32_t* memory);
+
 /* Free results; NULL is fine. */
 AOTWIN_API void aotwin_results_free(aotwin_results* results);
 

@@ -86,6 +86,25 @@ std::unique_ptr<aotwin_results> results_of(
   return results;
 }
 
+// Nobody but these results has the tensor's memory.
+bool is_unshared(const aotwin_results& results, void* tensor) {
+  const void* storage = nullptr;
+  int64_t references = 0;
+  if (!results.model->torch().own || tensor == nullptr ||
+      aotwin_tensor_storage(tensor, &storage, &references) != 0) {
+    return false;
+  }
+  int64_t ours = 0;
+  for (const Handle& each : results.handles) {
+    const void* other = nullptr;
+    int64_t ignored = 0;
+    if (each.get() != nullptr && aotwin_tensor_storage(each.get(), &other, &ignored) == 0) {
+      ours += other == storage;
+    }
+  }
+  return references != 0 && references == ours;
+}
+
 } // namespace
 
 extern "C" {
@@ -200,6 +219,20 @@ int32_t aotwin_results_get(const aotwin_results* results, uint32_t index, aotwin
               std::to_string(results->raw.size()));
     }
     *tensor = view_of(results->model->torch(), results->raw[index]);
+  });
+}
+
+int32_t aotwin_results_memory(const aotwin_results* results, uint32_t index, int32_t* memory) {
+  return guarded([&] {
+    require(results != nullptr, "the results are null");
+    require(memory != nullptr, "there is no place for the answer: the pointer is null");
+    if (index >= results->raw.size()) {
+      throw Failure(
+          AOTWIN_ERROR_ARGUMENT,
+          "there is no result " + std::to_string(index) + ": there are " +
+              std::to_string(results->raw.size()));
+    }
+    *memory = is_unshared(*results, results->raw[index]) ? AOTWIN_MEMORY_OWN : AOTWIN_MEMORY_SHARED;
   });
 }
 

@@ -7,6 +7,7 @@
 #include "torch_library.h"
 
 extern "C" void aotwin_memory_trim(void);
+extern "C" int32_t aotwin_tensor_storage(void* tensor, const void** storage, int64_t* references);
 
 namespace aotwin {
 
