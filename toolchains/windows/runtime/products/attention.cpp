@@ -337,7 +337,7 @@ void attend_by_rows(const Problem& p, const ProductKernels& products, const Atte
         finish.dtype = p.out.dtype();
         finish.alpha = totals[row] == 0 ? 0 : 1 / totals[row];
         for (int64_t column = 0; column < p.size; column += 512) {
-          products.finish(finish, sums + row * p.size + column, 0, column, static_cast<int>(std::min<int64_t>(512, p.size - column)));
+          products.finish(finish, sums + row * p.size + column, 0, 0, 1, column, static_cast<int>(std::min<int64_t>(512, p.size - column)));
         }
       }
     }

@@ -2,6 +2,7 @@
 // the transposed product, [out channels, places], one for each image and group.
 #include <algorithm>
 
+#include "../threads/parallel.h"
 #include "convolution_kernels.h"
 #include "geometry.h"
 #include "kernels.h"
@@ -14,20 +15,12 @@ struct Planes {
   const char* input;
   const char* weight;
   const ProductKernels* kernels;
+  const int32_t* offsets;   // [panels][taps][32]
+  const uint8_t* straight;  // [panels][taps]
 };
 
-constexpr int64_t taps_on_stack = 128;
-
-void pack_places(const Product& product, int64_t batch, int64_t first_place, int count, int width, int64_t first_k, int64_t k, void* panel) {
-  const Planes& planes = *static_cast<const Planes*>(product.context);
-  const Geometry& g = *planes.geometry;
-  const auto size = static_cast<int64_t>(element_size(g.dtype));
-  const auto taps = static_cast<int64_t>(g.taps.size());
-  int32_t stack_offsets[taps_on_stack * 32];
-  uint8_t stack_straight[taps_on_stack];
-  Scratch more(taps <= taps_on_stack ? 64 : static_cast<size_t>(taps * (32 * 4 + 1)));
-  int32_t* const offsets = taps <= taps_on_stack ? stack_offsets : more.as<int32_t>();
-  uint8_t* const straight = taps <= taps_on_stack ? stack_straight : more.as<uint8_t>() + taps * 32 * 4;
+// Where each tap of a panel's places reads, the same for every channel, group and image.
+void find_offsets(const Geometry& g, int64_t first_place, int count, int32_t* offsets, uint8_t* straight) {
   int64_t d[32];
   int64_t h[32];
   int64_t w[32];
@@ -37,8 +30,8 @@ void pack_places(const Product& product, int64_t batch, int64_t first_place, int
     h[i] = place / g.out[2] % g.out[1] * g.stride[1];
     d[i] = place / g.out[2] / g.out[1] * g.stride[0];
   }
-  for (int64_t t = 0; t < taps; ++t) {
-    const Tap& tap = g.taps[static_cast<size_t>(t)];
+  for (size_t t = 0; t < g.taps.size(); ++t) {
+    const Tap& tap = g.taps[t];
     int32_t* const offset = offsets + t * 32;
     bool all = true;
     for (int i = 0; i < count; ++i) {
@@ -51,7 +44,15 @@ void pack_places(const Product& product, int64_t batch, int64_t first_place, int
     }
     straight[t] = all ? 1 : 0;
   }
-  const PlaneLanes lanes{planes.input + batch * g.channels * g.in_places() * size, g.in_places(), offsets, straight, taps};
+}
+
+void pack_places(const Product& product, int64_t batch, int64_t first_place, int count, int width, int64_t first_k, int64_t k, void* panel) {
+  const Planes& planes = *static_cast<const Planes*>(product.context);
+  const Geometry& g = *planes.geometry;
+  const auto size = static_cast<int64_t>(element_size(g.dtype));
+  const auto taps = static_cast<int64_t>(g.taps.size());
+  const int64_t index = first_place / planes.kernels->width * taps;
+  const PlaneLanes lanes{planes.input + batch * g.channels * g.in_places() * size, g.in_places(), planes.offsets + index * 32, planes.straight + index, taps};
   convolution_kernels().pack_planes(g.dtype, panel, lanes, count, width, first_k, k);
 }
 
@@ -70,7 +71,7 @@ void pack_weights(const Product& product, int64_t batch, int64_t first_row, int 
 }  // namespace
 
 void convolve_planes(const Geometry& g, const void* input, const void* weight, Product& product) {
-  Planes planes;
+  Planes planes = {};
   planes.geometry = &g;
   planes.input = static_cast<const char*>(input);
   planes.weight = static_cast<const char*>(weight);
@@ -82,6 +83,20 @@ void convolve_planes(const Geometry& g, const void* input, const void* weight, P
   product.k = static_cast<int64_t>(g.taps.size()) * g.channels;
   product.dtype = g.dtype;
   product.b_dtype = g.dtype;
+  const auto taps = static_cast<int64_t>(g.taps.size());
+  const int64_t width = planes.kernels->width;
+  const int64_t panels = (g.places() + width - 1) / width;
+  Scratch table(static_cast<size_t>(panels * taps * (32 * 4 + 1)));
+  int32_t* const offsets = table.as<int32_t>();
+  uint8_t* const straight = table.as<uint8_t>() + panels * taps * 32 * 4;
+  parallel_for(0, panels, std::max<int64_t>(1, 256 / taps), [&](int64_t first, int64_t last) {
+    for (int64_t panel = first; panel < last; ++panel) {
+      const int count = static_cast<int>(std::min(width, g.places() - panel * width));
+      find_offsets(g, panel * width, count, offsets + panel * taps * 32, straight + panel * taps);
+    }
+  });
+  planes.offsets = offsets;
+  planes.straight = straight;
   product.context = &planes;
   product.pack_a = pack_weights;
   product.pack_b = pack_places;

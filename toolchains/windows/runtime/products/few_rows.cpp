@@ -78,10 +78,8 @@ bool run_few_rows(const Product& product, const ProductKernels& kernels, bool pa
           std::memset(sums, 0, static_cast<size_t>(m * count * sum_size));
           kernels.axpy(product.b_dtype, a, row_stride, static_cast<int>(m), b, b_stride, count, k, sums, count);
         }
-        for (int64_t row = 0; row < m; ++row) {
-          for (int64_t at = 0; at < count; at += 512) {
-            kernels.finish(finish, sums + (row * count + at) * sum_size, row, column + at, static_cast<int>(std::min<int64_t>(512, count - at)));
-          }
+        for (int64_t at = 0; at < count; at += 512) {
+          kernels.finish(finish, sums + at * sum_size, count, 0, m, column + at, static_cast<int>(std::min<int64_t>(512, count - at)));
         }
         column += count;
       }

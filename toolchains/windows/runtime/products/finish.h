@@ -122,10 +122,9 @@ AOTWIN_ALWAYS void put(T* to, int64_t column, const C* row, int count) {
 }
 
 template <class C>
-void finish(const Finish& finish, const void* sums_of_row, int64_t row_index, int64_t column_index, int count) {
+void finish_row(const Finish& finish, const C* sums, int64_t row_index, int64_t column_index, int count) {
   constexpr int width = lanes<C>;
   alignas(64) C row[finish_most + lanes<C>];
-  const C* const sums = static_cast<const C*>(sums_of_row);
   const auto alpha = static_cast<C>(finish.alpha);
   int filled = 0;
   for (; filled + width <= count; filled += width) store<C>(row + filled, load<C>(sums + filled) * spread<C>(alpha));
@@ -159,6 +158,50 @@ void finish(const Finish& finish, const void* sums_of_row, int64_t row_index, in
     put<C>(static_cast<bfloat*>(finish.out) + to, finish.column, row, count);
   } else {
     put<C>(static_cast<half*>(finish.out) + to, finish.column, row, count);
+  }
+}
+
+// The usual case: results of the sums' type or a narrower one, next to each other, and at most a bias that is one row or one column.
+template <class C, class T>
+AOTWIN_ALWAYS void finish_plain(const Finish& finish, const C* sums, int64_t stride, int64_t row, int64_t rows, int64_t column, int count) {
+  typedef Vector<C> V;
+  constexpr int width = lanes<C>;
+  const Addend& bias = finish.addends[0];
+  const C* const biases = static_cast<const C*>(bias.data);
+  T* to = static_cast<T*>(finish.out) + row * finish.row + column;
+  const int whole = count / width * width;
+  for (int64_t i = 0; i < rows; ++i, sums += stride, to += finish.row) {
+    const C of_row = biases != nullptr && bias.column == 0 ? biases[(row + i) * bias.row] : 0;
+    const V all = spread<C>(of_row);
+    int j = 0;
+    if (biases != nullptr && bias.column != 0) {
+      const C* const of_columns = biases + column;
+      for (; j < whole; j += width) store<C>(to + j, load<C>(sums + j) + load<C>(of_columns + j));
+      for (; j < count; ++j) narrow(to + j, sums[j] + of_columns[j]);
+    } else {
+      for (; j < whole; j += width) store<C>(to + j, load<C>(sums + j) + all);
+      for (; j < count; ++j) narrow(to + j, sums[j] + of_row);
+    }
+  }
+}
+
+template <class C>
+void finish(const Finish& finish, const void* sums, int64_t stride, int64_t row, int64_t rows, int64_t column, int count) {
+  const C* const from = static_cast<const C*>(sums);
+  const Addend& bias = finish.addends[0];
+  const bool bias_is_plain = bias.data == nullptr || (bias.scale == 1 && !bias.multiply && bias.dtype == (sizeof(C) == 8 ? Dtype::f64 : Dtype::f32) &&
+                                                      (bias.column == 0 || (bias.column == 1 && bias.row == 0)));
+  if (finish.column == 1 && finish.alpha == 1 && bias_is_plain && finish.addends[1].data == nullptr && finish.activation == Activation::none) {
+    if constexpr (sizeof(C) == 8) {
+      return finish_plain<C, double>(finish, from, stride, row, rows, column, count);
+    } else if (finish.dtype == Dtype::f32) {
+      return finish_plain<C, float>(finish, from, stride, row, rows, column, count);
+    } else if (finish.dtype == Dtype::bf16) {
+      return finish_plain<C, bfloat>(finish, from, stride, row, rows, column, count);
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    finish_row<C>(finish, from + i * stride, row + i, column, count);
   }
 }
 

@@ -62,8 +62,9 @@ struct ProductKernels {
   void (*dot)(Dtype dtype, const void* a, int64_t a_stride, int m, const void* b, int64_t b_stride, int64_t n, int64_t k, void* out, int64_t out_stride);
   void (*axpy)(Dtype dtype, const void* a, int64_t a_stride, int m, const void* b, int64_t b_stride, int64_t n, int64_t k, void* out, int64_t out_stride);
 
-  // `count` sums of row `row`, from column `column` on. At most 512 at a time.
-  void (*finish)(const Finish& finish, const void* sums, int64_t row, int64_t column, int count);
+  // The sums of `rows` rows from `row` on, of each `count` (at most 512) from `column` on. Those of a row follow each other; `stride` is
+  // that of rows.
+  void (*finish)(const Finish& finish, const void* sums, int64_t stride, int64_t row, int64_t rows, int64_t column, int count);
 };
 
 namespace level3 {

@@ -7,52 +7,53 @@ namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
 
 // Lanes that are contiguous over k: transposed square by square. The stores of a square that is wider than the panel reach into the
 // next k, which is stored later, and for the last one past the panel's end.
-template <class C, class S>
-void pack_lanes(C* panel, const S* const* lane, int count, int width, int64_t k) {
-  typedef Vector<C> V;
+// One square of `rows` of k (a whole one, or fewer) from lane + at.
+template <class C, class S, bool Whole>
+AOTWIN_ALWAYS void pack_square(C* to, const S* const* lane, int64_t at, int first, int count, int width, int rows) {
   constexpr int side = lanes<C>;
-  int64_t at = 0;
-  for (; at + side <= k; at += side) {
-    C* const to = panel + at * width;
-    if (width % side == 0) {
-      for (int first = 0; first < width; first += side) {
-        V square[side];
+  Vector<C> square[side];
 #pragma clang loop unroll(full)
-        for (int i = 0; i < side; ++i) square[i] = first + i < count ? load<C>(lane[first + i] + at) : V{};
-        transpose(square);
-#pragma clang loop unroll(full)
-        for (int i = 0; i < side; ++i) store<C>(to + i * width + first, square[i]);
-      }
-    } else if (width < side) {
-      V square[side];
-#pragma clang loop unroll(full)
-      for (int i = 0; i < side; ++i) square[i] = i < count ? load<C>(lane[i] + at) : V{};
-      transpose(square);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < side; ++i) store<C>(to + i * width, square[i]);
+  for (int i = 0; i < side; ++i) {
+    if constexpr (Whole) {
+      square[i] = first + i < count ? load<C>(lane[first + i] + at) : Vector<C>{};
     } else {
-      // The remainder first: its overhang is the beginning of the next k, which the squares store afterwards.
-      const int whole = width / side * side;
-      V rest[side];
-#pragma clang loop unroll(full)
-      for (int i = 0; i < side; ++i) rest[i] = whole + i < count ? load<C>(lane[whole + i] + at) : V{};
-      transpose(rest);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < side; ++i) store<C>(to + i * width + whole, rest[i]);
-      for (int first = 0; first < whole; first += side) {
-        V square[side];
-#pragma clang loop unroll(full)
-        for (int i = 0; i < side; ++i) square[i] = first + i < count ? load<C>(lane[first + i] + at) : V{};
-        transpose(square);
-#pragma clang loop unroll(full)
-        for (int i = 0; i < side; ++i) store<C>(to + i * width + first, square[i]);
-      }
+      square[i] = first + i < count ? load_part<C>(lane[first + i] + at, rows) : Vector<C>{};
     }
   }
-  for (; at < k; ++at) {
-    C* const to = panel + at * width;
-    for (int i = 0; i < count; ++i) to[i] = widen(lane[i][at]);
-    for (int i = count; i < width; ++i) to[i] = 0;
+  transpose(square);
+  if constexpr (Whole) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < side; ++i) store<C>(to + i * width + first, square[i]);
+  } else {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < side; ++i) {
+      if (i < rows) store<C>(to + i * width + first, square[i]);
+    }
+  }
+}
+
+template <class C, class S, bool Whole>
+AOTWIN_ALWAYS void pack_squares(C* to, const S* const* lane, int64_t at, int count, int width, int rows) {
+  constexpr int side = lanes<C>;
+  // The remainder beside whole squares first: its overhang is the beginning of the next k, which the squares store afterwards.
+  const int whole = width / side * side;
+  if (width != whole) pack_square<C, S, Whole>(to, lane, at, whole, count, width, rows);
+  for (int first = 0; first < whole; first += side) pack_square<C, S, Whole>(to, lane, at, first, count, width, rows);
+}
+
+template <class C, class S>
+void pack_lanes(C* panel, const S* const* lane, int count, int width, int64_t k) {
+  constexpr int side = lanes<C>;
+  int64_t at = 0;
+  for (; at + side <= k; at += side) pack_squares<C, S, true>(panel + at * width, lane, at, count, width, side);
+  if (at == k) {
+    return;
+  }
+  if (k >= side) {
+    // Once more the last whole square: it stores what is there already, and the rest.
+    pack_squares<C, S, true>(panel + (k - side) * width, lane, k - side, count, width, side);
+  } else {
+    pack_squares<C, S, false>(panel, lane, 0, count, width, static_cast<int>(k));
   }
 }
 

@@ -32,10 +32,8 @@ void run_empty(const Product& product, const ProductKernels& kernels) {
   alignas(64) static constexpr double zeros[512] = {};
   for (int64_t batch = 0; batch < product.batch; ++batch) {
     const Finish finish = finish_of(product, batch);
-    for (int64_t row = 0; row < product.m; ++row) {
-      for (int64_t column = 0; column < product.n; column += 512) {
-        kernels.finish(finish, zeros, row, column, static_cast<int>(std::min<int64_t>(512, product.n - column)));
-      }
+    for (int64_t column = 0; column < product.n; column += 512) {
+      kernels.finish(finish, zeros, 0, 0, product.m, column, static_cast<int>(std::min<int64_t>(512, product.n - column)));
     }
   }
 }

@@ -65,10 +65,12 @@ void pairs_pack_columns(Dtype dtype, void* panel, const void* from, int64_t k_st
 void pairs_pack_any(Dtype dtype, void* panel, const void* from, int64_t lane_stride, int64_t k_stride, int count, int width, int64_t k) {
   with_pairs(dtype, from, [&](const auto* source) { pack_pair_any(static_cast<uint32_t*>(panel), source, lane_stride, k_stride, count, width, k); });
 }
-void finish_integers(const Finish& finish, const void* sums, int64_t row, int64_t column, int count) {
-  const int32_t* const from = static_cast<const int32_t*>(sums);
-  int32_t* const to = static_cast<int32_t*>(finish.out) + row * finish.row + column * finish.column;
-  for (int i = 0; i < count; ++i) to[i * finish.column] = from[i];
+void finish_integers(const Finish& finish, const void* sums, int64_t stride, int64_t row, int64_t rows, int64_t column, int count) {
+  const int32_t* from = static_cast<const int32_t*>(sums);
+  int32_t* to = static_cast<int32_t*>(finish.out) + row * finish.row + column * finish.column;
+  for (int64_t r = 0; r < rows; ++r, from += stride, to += finish.row) {
+    for (int i = 0; i < count; ++i) to[i * finish.column] = from[i];
+  }
 }
 
 template <class Op, int Rows>

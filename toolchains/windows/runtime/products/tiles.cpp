@@ -214,9 +214,7 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel,
     const int count = static_cast<int>(std::min(width, tile.columns - at));
     const int64_t now = count > width / 2 ? width : width / 2;
     const char* from = sums + at * tile.rows.count * plan.size;
-    for (int64_t row = 0; row < tile.rows.count; ++row) {
-      plan.kernels.finish(finish, from + row * now * plan.size, tile.rows.first + row, tile.first_column + at, count);
-    }
+    plan.kernels.finish(finish, from, now, tile.rows.first, tile.rows.count, tile.first_column + at, count);
   }
 }
 

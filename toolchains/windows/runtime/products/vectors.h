@@ -4,6 +4,8 @@
 // chose for everybody would fault on an ordinary PC), which is also why nothing of std is used here.
 #pragma once
 
+#include <immintrin.h>
+
 #include <cstdint>
 
 #ifndef AOTWIN_LEVEL
@@ -89,6 +91,23 @@ AOTWIN_ALWAYS Vector<C> load(const int8_t* from) {
   static_assert(sizeof(C) == 4);
   typedef typename VectorOf<int8_t, lanes<C>>::loose Raw;
   return __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const Raw*>(from), Vector<int32_t>), Vector<C>);
+}
+
+// The first `count` elements, less than a register of them; the others are 0, and their memory is not read.
+template <class C, class S>
+AOTWIN_ALWAYS Vector<C> load_part(const S* from, int count) {
+  S whole[lanes<C>] = {};
+  for (int i = 0; i < count; ++i) whole[i] = from[i];
+  return load<C>(whole);
+}
+template <>
+AOTWIN_ALWAYS Vector<float> load_part<float, float>(const float* from, int count) {
+#if AOTWIN_LEVEL == 4
+  return reinterpret_cast<Vector<float>>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1), from));
+#else
+  const Vector<int32_t> number = {0, 1, 2, 3, 4, 5, 6, 7};
+  return reinterpret_cast<Vector<float>>(_mm256_maskload_ps(from, reinterpret_cast<__m256i>(number < count)));
+#endif
 }
 
 AOTWIN_ALWAYS float widen(int8_t value) { return static_cast<float>(value); }
