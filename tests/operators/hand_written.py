@@ -184,6 +184,8 @@ def _products(dtype: torch.dtype) -> Iterator[Case]:
     yield "bmm_out", [out[None], a[None], b[None]], [0, 1, 2], [(a @ b)[None]], [0]
     image, weight, row = _like(dtype, 1, 4, 6, 7), _like(dtype, 8, 2, 3, 3), _like(dtype, 8)
     for one, tensors in ((None, [image, weight]), (2, [image, weight, row])):
+        if dtype.is_complex:
+            continue
         result = torch.conv2d(image, weight, tensors[2] if one else None, 2, 1, 1, 2)
         args = [0, 1, one, [2, 2], [1, 1], [1, 1], 0, [0, 0], 2]
         yield "convolution", tensors, args, [result], []
