@@ -11,29 +11,45 @@ namespace aotwin::runtime {
 
 namespace {
 
-// Calls f with the measure of this p: an object that adds one difference, and one that ends the sum.
+// Calls f with the measure of this p: what adds a difference to a sum, what joins two sums, and what ends one.
 template <class T, class F>
 void with_measure(double p, F&& f) {
+  const auto plus = [](T a, T b) { return a + b; };
+  const auto itself = [](T sum) { return sum; };
   if (p == 0) {
-    f([](T sum, T difference) { return sum + (difference != 0 ? T(1) : T(0)); }, [](T sum) { return sum; });
+    f([](T sum, T difference) { return sum + (difference != 0 ? T(1) : T(0)); }, plus, itself);
   } else if (p == 1) {
-    f([](T sum, T difference) { return sum + difference; }, [](T sum) { return sum; });
+    f(plus, plus, itself);
   } else if (p == 2) {
-    f([](T sum, T difference) { return sum + difference * difference; }, [](T sum) { return std::sqrt(sum); });
+    f([](T sum, T difference) { return sum + difference * difference; }, plus, [](T sum) { return std::sqrt(sum); });
   } else if (std::isinf(p)) {
-    f([](T sum, T difference) { return difference > sum || difference != difference ? difference : sum; }, [](T sum) { return sum; });
+    const auto larger = [](T sum, T difference) { return difference > sum || difference != difference ? difference : sum; };
+    f(larger, larger, itself);
   } else {
     const T power = static_cast<T>(p);
-    f([power](T sum, T difference) { return sum + std::pow(difference, power); },
+    f([power](T sum, T difference) { return sum + std::pow(difference, power); }, plus,
       [power](T sum) { return std::pow(sum, 1 / power); });
   }
 }
 
-template <class T, class Add, class End>
-T distance(const T* a, const T* b, int64_t count, Add&& add, End&& end) {
-  T sum = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    sum = add(sum, std::fabs(a[i] - b[i]));
+// Sums beside each other, for vectors, which meet at the end; `join` is how two sums meet.
+constexpr int64_t lanes = 16;
+
+template <class T, class Add, class Join, class End>
+T distance(const T* a, const T* b, int64_t count, Add&& add, Join&& join, End&& end) {
+  T sums[lanes] = {};
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    for (int64_t k = 0; k < lanes; ++k) {
+      sums[k] = add(sums[k], std::fabs(a[i + k] - b[i + k]));
+    }
+  }
+  for (; i < count; ++i) {
+    sums[i % lanes] = add(sums[i % lanes], std::fabs(a[i] - b[i]));
+  }
+  T sum = sums[0];
+  for (int64_t k = 1; k < lanes; ++k) {
+    sum = join(sum, sums[k]);
   }
   return end(sum);
 }
@@ -67,14 +83,14 @@ Tensor cdist(const Tensor& x1, const Tensor& x2, double p) {
   sizes.push_back(columns);
   Tensor result = empty(sizes, x1.dtype());
   for_single_or_double(x1.dtype(), "cdist", [&]<class T>(TypeTag<T>) {
-    with_measure<T>(p, [&](auto add, auto end) {
+    with_measure<T>(p, [&](auto add, auto join, auto end) {
       const int64_t work = std::max<int64_t>(columns * width, 1);
       parallel_for(0, product(batch) * rows, std::max<int64_t>(16384 / work, 1), [&](int64_t first, int64_t last) {
         for (int64_t row = first; row < last; ++row) {
           const T* const a = left.as<T>() + row * width;
           const T* const b = right.as<T>() + row / rows * columns * width;
           for (int64_t column = 0; column < columns; ++column) {
-            result.as<T>()[row * columns + column] = distance(a, b + column * width, width, add, end);
+            result.as<T>()[row * columns + column] = distance(a, b + column * width, width, add, join, end);
           }
         }
       });
@@ -91,12 +107,12 @@ Tensor pdist(const Tensor& self, double p) {
   const Tensor all = contiguous(self);
   Tensor result = empty({rows <= 1 ? 0 : rows * (rows - 1) / 2}, self.dtype());
   for_single_or_double(self.dtype(), "pdist", [&]<class T>(TypeTag<T>) {
-    with_measure<T>(p, [&](auto add, auto end) {
+    with_measure<T>(p, [&](auto add, auto join, auto end) {
       parallel_for(0, rows, 16, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i) {
           T* const to = result.as<T>() + i * rows - i * (i + 1) / 2 - i - 1;
           for (int64_t j = i + 1; j < rows; ++j) {
-            to[j] = distance(all.as<T>() + i * width, all.as<T>() + j * width, width, add, end);
+            to[j] = distance(all.as<T>() + i * width, all.as<T>() + j * width, width, add, join, end);
           }
         }
       });

@@ -64,7 +64,18 @@ void transform_lines(std::complex<T>* data, int64_t outer, int64_t length, int64
       for (int64_t group = first; group < last; ++group) {
         const int64_t begin = group * lanes_at_once;
         const int64_t lanes = std::min(lanes_at_once, lines - begin);
+        // Neighbours along `inner` are read together, element by element; others line by line.
+        const bool neighbours = begin % inner + lanes <= inner;
         const auto each = [&](auto&& f) {
+          if (neighbours) {
+            std::complex<T>* at = data + begin / inner * length * inner + begin % inner;
+            for (int64_t i = 0; i < length; ++i, at += inner) {
+              for (int64_t lane = 0; lane < lanes; ++lane) {
+                f(i * lanes + lane, at[lane]);
+              }
+            }
+            return;
+          }
           for (int64_t lane = 0; lane < lanes; ++lane) {
             const int64_t line = begin + lane;
             std::complex<T>* at = data + line / inner * length * inner + line % inner;

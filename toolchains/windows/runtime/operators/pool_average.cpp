@@ -24,31 +24,54 @@ void means(const Planes& planes, const Triple& output, const Tensor& result, Spa
   const int64_t groups = planes.channels_last ? planes.batch : planes.batch * planes.channels;
   const int64_t rows = output[0] * output[1];
   parallel_for(0, groups * rows, std::max<int64_t>(2048 / std::max<int64_t>(output[2] * lanes, 1), 1), [&](int64_t begin, int64_t end) {
-    Scratch memory(static_cast<size_t>(lanes) * sizeof(Math));
+    // Contiguous planes: the sums down each column, from which windows along a row are put together. Channels-last: those of all
+    // channels.
+    const int64_t held = planes.channels_last ? lanes : planes.size[2];
+    Scratch memory(static_cast<size_t>(held) * sizeof(Math));
     Math* const sums = memory.as<Math>();
+    const auto add = [&](const T* values) {
+      for (int64_t k = 0; k < held; ++k) {
+        sums[k] += cast<Math>(values[k]);
+      }
+    };
+    const auto mean = [](Math sum, Math count) { return count == Math(0) ? T(0) : cast<T>(static_cast<Math>(sum / count)); };
     for (int64_t item = begin; item < end; ++item) {
       const int64_t group = item / rows;
       const int64_t row = item % rows;
       const T* const source = planes.input.as<T>() + group * positions * lanes;
+      T* const to = result.as<T>() + (group * results + row * output[2]) * lanes;
       const Span depth = span_at(0, row / output[1]);
       const Span height = span_at(1, row % output[1]);
-      for (int64_t column = 0; column < output[2]; ++column) {
-        const Span width = span_at(2, column);
-        std::fill(sums, sums + lanes, Math(0));
+      const auto each_line = [&](auto&& f) {
         for (int64_t d = depth.first; d < depth.last; ++d) {
           for (int64_t h = height.first; h < height.last; ++h) {
-            for (int64_t w = width.first; w < width.last; ++w) {
-              const T* const values = source + ((d * planes.size[1] + h) * planes.size[2] + w) * lanes;
-              for (int64_t c = 0; c < lanes; ++c) {
-                sums[c] += cast<Math>(values[c]);
-              }
-            }
+            f(source + (d * planes.size[1] + h) * planes.size[2] * lanes);
           }
         }
+      };
+      if (!planes.channels_last) {
+        std::fill(sums, sums + held, Math(0));
+        each_line(add);
+      }
+      for (int64_t column = 0; column < output[2]; ++column) {
+        const Span width = span_at(2, column);
         const Math count = cast<Math>(divisor(depth, height, width));
-        T* const to = result.as<T>() + (group * results + row * output[2] + column) * lanes;
+        if (!planes.channels_last) {
+          Math sum = Math(0);
+          for (int64_t w = width.first; w < width.last; ++w) {
+            sum += sums[w];
+          }
+          to[column] = mean(sum, count);
+          continue;
+        }
+        std::fill(sums, sums + held, Math(0));
+        each_line([&](const T* line) {
+          for (int64_t w = width.first; w < width.last; ++w) {
+            add(line + w * lanes);
+          }
+        });
         for (int64_t c = 0; c < lanes; ++c) {
-          to[c] = count == Math(0) ? T(0) : cast<T>(static_cast<Math>(sums[c] / count));
+          to[column * lanes + c] = mean(sums[c], count);
         }
       }
     }

@@ -29,45 +29,124 @@ Span adaptive_span(const Triple& input, const Triple& output, size_t dim, int64_
   return {at * input[dim] / output[dim], ((at + 1) * input[dim] + output[dim] - 1) / output[dim], 1};
 }
 
-// The maximum of each window of each plane; NaN counts as larger than all. Channels-last inputs are read with the channels as the
-// inner loop, several windows' worth of running maxima in the results themselves.
+// `value` at `position` put before what was best so far, in the order in which torch looks at a window: the first of equals, the
+// last NaN. Written without branches, for vectors.
+template <class T>
+inline void challenge(T value, int32_t position, T& best, int32_t& where) {
+  const bool better = cast<opmath_t<T>>(value) > cast<opmath_t<T>>(best) || is_nan(value);
+  best = better ? value : best;
+  where = better ? position : where;
+}
+
+// The same where positions do not come in order.
+template <class T>
+inline void challenge_unordered(T value, int32_t position, T& best, int32_t& where) {
+  const opmath_t<T> a = cast<opmath_t<T>>(value);
+  const opmath_t<T> b = cast<opmath_t<T>>(best);
+  const bool better = is_nan(value) ? !is_nan(best) || position > where
+                                    : !is_nan(best) && (a > b || (a == b && position < where));
+  best = better ? value : best;
+  where = better ? position : where;
+}
+
+template <class T>
+T lowest() {
+  return std::is_integral_v<T> ? std::numeric_limits<T>::lowest() : cast<T>(-std::numeric_limits<float>::infinity());
+}
+
+// One row of results. `best` and `where` hold a plane's columns, or the channels.
+template <class T>
+struct Row {
+  const T* source;
+  T* values;
+  int64_t* indices;
+  Span depth;
+  Span height;
+  T* best;
+  int32_t* where;
+};
+
+// Contiguous planes: first down the columns of the rows that count, then along each window.
+template <class T, class SpanAt>
+void row_of_plane(const Planes& planes, const Triple& output, const Row<T>& row, SpanAt&& span_at) {
+  const int64_t width = planes.size[2];
+  const int64_t first_row = row.depth.first * planes.size[1] + row.height.first;
+  for (int64_t w = 0; w < width; ++w) {
+    row.best[w] = lowest<T>();
+    row.where[w] = static_cast<int32_t>(first_row * width + w);
+  }
+  for (int64_t d = row.depth.first; d < row.depth.last; d += row.depth.step) {
+    for (int64_t h = row.height.first; h < row.height.last; h += row.height.step) {
+      const int64_t start = (d * planes.size[1] + h) * width;
+      for (int64_t w = 0; w < width; ++w) {
+        challenge(row.source[start + w], static_cast<int32_t>(start + w), row.best[w], row.where[w]);
+      }
+    }
+  }
+  for (int64_t column = 0; column < output[2]; ++column) {
+    const Span span = span_at(2, column);
+    T best = lowest<T>();
+    int32_t where = static_cast<int32_t>(first_row * width + span.first);
+    for (int64_t w = span.first; w < span.last; w += span.step) {
+      challenge_unordered(row.best[w], row.where[w], best, where);
+    }
+    row.values[column] = best;
+    row.indices[column] = where;
+  }
+}
+
+// Channels-last: all channels of a position at once.
+template <class T, class SpanAt>
+void row_of_channels(const Planes& planes, const Triple& output, const Row<T>& row, SpanAt&& span_at) {
+  const int64_t channels = planes.channels;
+  for (int64_t column = 0; column < output[2]; ++column) {
+    const Span width = span_at(2, column);
+    const int64_t start = (row.depth.first * planes.size[1] + row.height.first) * planes.size[2] + width.first;
+    std::fill(row.best, row.best + channels, lowest<T>());
+    std::fill(row.where, row.where + channels, static_cast<int32_t>(start));
+    for (int64_t d = row.depth.first; d < row.depth.last; d += row.depth.step) {
+      for (int64_t h = row.height.first; h < row.height.last; h += row.height.step) {
+        for (int64_t w = width.first; w < width.last; w += width.step) {
+          const int64_t position = (d * planes.size[1] + h) * planes.size[2] + w;
+          const T* __restrict candidates = row.source + position * channels;
+          T* __restrict best = row.best;
+          int32_t* __restrict where = row.where;
+          for (int64_t c = 0; c < channels; ++c) {
+            challenge(candidates[c], static_cast<int32_t>(position), best[c], where[c]);
+          }
+        }
+      }
+    }
+    std::copy(row.best, row.best + channels, row.values + column * channels);
+    std::copy(row.where, row.where + channels, row.indices + column * channels);
+  }
+}
+
+// The maximum of each window of each plane; NaN counts as larger than all.
 template <class T, class SpanAt>
 void maxima(const Planes& planes, const Triple& output, const Tensor& values, const Tensor& indices, SpanAt&& span_at) {
   const int64_t positions = planes.size[0] * planes.size[1] * planes.size[2];
+  require(positions <= INT32_MAX, "pooling: ", positions, " positions are too many");
   const int64_t results = output[0] * output[1] * output[2];
   const int64_t lanes = planes.channels_last ? planes.channels : 1;
   const int64_t groups = planes.channels_last ? planes.batch : planes.batch * planes.channels;
   const int64_t rows = output[0] * output[1];
+  const size_t held = static_cast<size_t>(planes.channels_last ? planes.channels : planes.size[2]);
   parallel_for(0, groups * rows, std::max<int64_t>(2048 / (output[2] * lanes), 1), [&](int64_t begin, int64_t end) {
+    Scratch best(held * sizeof(T));
+    Scratch where(held * sizeof(int32_t));
     for (int64_t item = begin; item < end; ++item) {
       const int64_t group = item / rows;
-      const int64_t row = item % rows;
-      const T* const source = planes.input.as<T>() + group * positions * lanes;
-      const Span depth = span_at(0, row / output[1]);
-      const Span height = span_at(1, row % output[1]);
-      for (int64_t column = 0; column < output[2]; ++column) {
-        const Span width = span_at(2, column);
-        const int64_t at = (group * results + row * output[2] + column) * lanes;
-        T* const best = values.as<T>() + at;
-        int64_t* const where = indices.as<int64_t>() + at;
-        const T least = std::is_integral_v<T> ? std::numeric_limits<T>::lowest() : cast<T>(-std::numeric_limits<float>::infinity());
-        const int64_t start = (depth.first * planes.size[1] + height.first) * planes.size[2] + width.first;
-        std::fill(best, best + lanes, least);
-        std::fill(where, where + lanes, start);
-        for (int64_t d = depth.first; d < depth.last; d += depth.step) {
-          for (int64_t h = height.first; h < height.last; h += height.step) {
-            for (int64_t w = width.first; w < width.last; w += width.step) {
-              const int64_t position = (d * planes.size[1] + h) * planes.size[2] + w;
-              const T* const candidates = source + position * lanes;
-              for (int64_t c = 0; c < lanes; ++c) {
-                const bool better = cast<opmath_t<T>>(candidates[c]) > cast<opmath_t<T>>(best[c]) || is_nan(candidates[c]);
-                best[c] = better ? candidates[c] : best[c];
-                where[c] = better ? position : where[c];
-              }
-            }
-          }
-        }
-      }
+      const int64_t number = item % rows;
+      const int64_t to = (group * results + number * output[2]) * lanes;
+      const Row<T> row{planes.input.as<T>() + group * positions * lanes,
+                       values.as<T>() + to,
+                       indices.as<int64_t>() + to,
+                       span_at(0, number / output[1]),
+                       span_at(1, number % output[1]),
+                       best.as<T>(),
+                       where.as<int32_t>()};
+      planes.channels_last ? row_of_channels(planes, output, row, span_at) : row_of_plane(planes, output, row, span_at);
     }
   });
 }

@@ -89,9 +89,11 @@ void fill_normal(const Tensor& whole, double mean, double deviation, Generator& 
     for (int64_t i = 0; i < first_drawn; ++i) {
       uniform[i] = draw<T>(generator);
     }
-    for (int64_t i = 0; i + 16 <= count; i += 16) {
-      make_normal(values + i, cast<Math>(mean), cast<Math>(deviation), uniform + i);
-    }
+    parallel_for(0, count / 16, 64, [&](int64_t first, int64_t last) {
+      for (int64_t i = first * 16; i < last * 16; i += 16) {
+        make_normal(values + i, cast<Math>(mean), cast<Math>(deviation), uniform + i);
+      }
+    });
     if (count % 16 != 0) {
       for (int64_t i = count - 16; i < count; ++i) {
         uniform[i] = draw<T>(generator);
