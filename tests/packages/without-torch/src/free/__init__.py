@@ -1,0 +1,1 @@
+"""A package whose models need numpy and nothing else."""
