@@ -64,7 +64,23 @@ def paths_host(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sdk(windows: WindowsPython, tmp_path_factory: pytest.TempPathFactory) -> Sdk:
+def torch_sdk(windows: WindowsPython, tmp_path_factory: pytest.TempPathFactory) -> Sdk:
+    """The SDK beside models over torch."""
     from sdk_build import build_sdk
 
-    return build_sdk(windows, tmp_path_factory.mktemp("sdk"))
+    return build_sdk(windows, tmp_path_factory.mktemp("sdk"), "torch")
+
+
+@pytest.fixture(scope="session")
+def own_sdk(windows: WindowsPython, tmp_path_factory: pytest.TempPathFactory) -> Sdk:
+    """The SDK beside models over our own run time."""
+    from sdk_build import build_sdk
+
+    return build_sdk(windows, tmp_path_factory.mktemp("sdk"), "own")
+
+
+@pytest.fixture(scope="session", params=["own", "torch"])
+def sdk(request: pytest.FixtureRequest) -> Sdk:
+    """The SDK beside models over each run time."""
+    made: Sdk = request.getfixturevalue(f"{request.param}_sdk")
+    return made

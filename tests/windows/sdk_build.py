@@ -92,16 +92,28 @@ def determinant_program() -> ExportedProgram:
 
 @dataclass(frozen=True)
 class Sdk:
-    """An SDK with the model Various, and how to compile and run programs with it."""
+    """An SDK with models over one run time, and how to compile and run programs with it."""
 
     windows: WindowsPython
     directory: Path
+    #: "own" or "torch"
+    runtime: str
     #: model folders
     various: Path
     determinant: Path
     classifier: Path
     #: torch's DLLs with the VC++ run time
     torch: Path
+
+    @property
+    def torch_words(self) -> tuple[Path, ...]:
+        """What programs of users are told of torch: its folder, or nothing at all."""
+        return (self.torch,) if self.runtime == "torch" else ()
+
+    @property
+    def named_torch(self) -> Path | str:
+        """The same for the hosts here, of which each takes a word for it."""
+        return self.torch if self.runtime == "torch" else "-"
 
     def compile(self, source: Path, folder: Path, *, libraries: str = "aotwin.lib") -> Path:
         """Compile a host program with the SDK's header and import library; aotwin.dll beside it."""
@@ -129,8 +141,9 @@ class Sdk:
     def run(
         self, program: Path, *arguments: str | os.PathLike[str], **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program; PATH has torch's DLLs, as a careless user's would."""
-        return self.windows.exe(program, arguments, check=False, **options)
+        """Run a program; over torch PATH has its DLLs, as a careless user's would."""
+        windows = self.windows if self.runtime == "torch" else self.windows.without_torch
+        return windows.exe(program, arguments, check=False, **options)
 
     def lines(
         self, program: Path, *arguments: str | os.PathLike[str], **options: Any
@@ -141,16 +154,18 @@ class Sdk:
         return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-def build_sdk(windows: WindowsPython, folder: Path) -> Sdk:
-    """Build the models and write the SDK."""
-    various = aotwin.build_model(various_program(), folder, name="demo.various")
-    determinant = aotwin.build_model(determinant_program(), folder, name="demo.determinant")
+def build_sdk(windows: WindowsPython, folder: Path, runtime: str) -> Sdk:
+    """Build the models over a run time and write the SDK; the determinant needs torch."""
+    classifier_program = export(classifier_module(), (torch.randn(2, 64),))
+    various = aotwin.build_model(various_program(), folder, name="demo.various", runtime=runtime)
     classifier = aotwin.build_model(
-        export(classifier_module(), (torch.randn(2, 64),)), folder, name="demo.classifier"
+        classifier_program, folder, name="demo.classifier", runtime=runtime
     )
+    determinant = aotwin.build_model(determinant_program(), folder, name="demo.determinant")
     toolchain = load_toolchain("windows")
     return Sdk(
         windows=windows,
+        runtime=runtime,
         directory=write_sdk(various.directory, folder / "sdk", toolchain=toolchain, zig=find_zig()),
         various=various.directory,
         determinant=determinant.directory,
@@ -167,7 +182,11 @@ def linked(source: Path, folder: Path, names: Sequence[str] | None = None) -> Pa
     """A folder with second names of another's files (all of them by default)."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in source.iterdir():
-        if names is None or path.name in names:
+        if names is not None and path.name not in names:
+            continue
+        if path.is_dir():
+            linked(path, folder / path.name)
+        else:
             os.link(path, folder / path.name)
     return folder
 

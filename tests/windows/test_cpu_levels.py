@@ -91,10 +91,12 @@ def machine(
             folder,
             name="demo.levels",
             cpu=(V4, V3),
+            # What torch's runner makes of it is tested, too.
+            runtime="torch",
         )
     directory = write_sdk(built.directory, folder / "sdk", toolchain=toolchain, zig=find_zig())
     model = built.directory
-    sdk = Sdk(windows, directory, model, model, model, torch_folder(toolchain))
+    sdk = Sdk(windows, directory, "torch", model, model, model, torch_folder(toolchain))
     example = directory / "share" / "aotwin" / "examples" / "example.c"
     has_v4 = torch.backends.cpu.get_cpu_capability() == "AVX512"
     return Machine(level or (4 if has_v4 else 3), model, sdk, sdk.compile(example, folder))
@@ -159,6 +161,6 @@ def test_a_machine_below_every_level_is_refused_before_a_dll_is_loaded(
     directory = write_sdk(sdk.various, tmp_path / "sdk", toolchain=toolchain, zig=find_zig())
     old = replace(sdk, directory=directory)
     program = old.compile(directory / "share" / "aotwin" / "examples" / "example.c", tmp_path)
-    done = old.run(program, sdk.various, sdk.torch)
+    done = old.run(program, sdk.various, *sdk.torch_words)
     assert done.returncode == 1, done.stdout
     assert f"for CPUs of the level {V3} or higher, which this machine's CPU" in done.stderr

@@ -30,20 +30,20 @@ def runtime(windows: WindowsPython) -> Dotnet:
 
 
 @pytest.fixture(scope="module")
-def program(sdk: Sdk, runtime: Dotnet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program(torch_sdk: Sdk, runtime: Dotnet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("csharp")
     text = HOW_TO.read_text(encoding="utf-8")
     (code,) = re.findall(r"^```csharp\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     source = folder / "program.cs"
     source.write_text(code, encoding="utf-8")
-    shutil.copyfile(sdk.directory / "bin" / "aotwin.dll", folder / "aotwin.dll")
+    shutil.copyfile(torch_sdk.directory / "bin" / "aotwin.dll", folder / "aotwin.dll")
     return runtime.compile(source, folder)
 
 
 def test_the_program_of_the_how_to_gives_the_models_answer(
     sdk: Sdk, runtime: Dotnet, program: Path
 ) -> None:
-    done = runtime.run(program, sdk.classifier, sdk.torch)
+    done = runtime.run(program, sdk.classifier, *sdk.torch_words)
     assert done.returncode == 0, done.stderr
     with torch.no_grad():
         expected = classifier_module()(torch.zeros(2, 64)).flatten().tolist()
@@ -53,19 +53,19 @@ def test_the_program_of_the_how_to_gives_the_models_answer(
 def test_an_error_of_the_library_is_an_exception_with_its_reason(
     sdk: Sdk, runtime: Dotnet, program: Path
 ) -> None:
-    done = runtime.run(program, sdk.various, sdk.torch)
+    done = runtime.run(program, sdk.various, *sdk.torch_words)
     assert done.returncode != 0
     assert "InvalidOperationException: aotwin error 1: the model takes 4 inputs" in done.stderr
 
 
 def test_the_library_is_taken_from_beside_the_program_alone(
-    sdk: Sdk, runtime: Dotnet, program: Path, tmp_path: Path
+    own_sdk: Sdk, runtime: Dotnet, program: Path, tmp_path: Path
 ) -> None:
     for suffix in (".dll", ".runtimeconfig.json"):
         shutil.copyfile(program.with_suffix(suffix), tmp_path / f"program{suffix}")
     done = runtime.windows.exe(
         runtime.directory / "dotnet.exe",
-        [tmp_path / "program.dll", sdk.classifier, sdk.torch],
+        [tmp_path / "program.dll", own_sdk.classifier],
         cwd=program.parent,
         check=False,
     )

@@ -75,6 +75,12 @@ def require_right(folder: Path, arrays: dict[str, np.ndarray[Any, Any]], calls: 
     np.testing.assert_array_equal(found[8], np.full(3, calls, dtype=np.float32))
 
 
+def assert_torch_is_told(report: dict[str, Any], sdk: Sdk) -> None:
+    """A report speaks of torch where the model runs over it."""
+    assert report["torch"]["version"] == "2.13.0"
+    assert (report["load_ms"]["torch"] > 0) == (sdk.runtime == "torch")
+
+
 def test_on_linux_results_are_those_of_eager_torch(
     sdk: Sdk,
     arrays: dict[str, np.ndarray[Any, Any]],
@@ -91,9 +97,8 @@ def test_on_linux_results_are_those_of_eager_torch(
     assert report["version"] == 1
     assert report["model"] == str(sdk.various / "various.dll")
     assert (report["threads"], report["run_ms"]["calls"]) == (4, 100)
-    assert report["torch"]["version"] == "2.13.0"
     assert report["run_ms"]["min"] <= report["run_ms"]["median"] <= report["run_ms"]["max"]
-    assert report["load_ms"]["torch"] > 0
+    assert_torch_is_told(report, sdk)
     assert [row["dtype"] for row in report["outputs"][4:8]] == ["float32", None, "int64", "int64"]
     assert report["outputs"][2] == {
         "name": "mul", "dtype": "bfloat16", "shape": [BATCH, 8], "numel": 40,
@@ -101,7 +106,7 @@ def test_on_linux_results_are_those_of_eager_torch(
     }  # fmt: skip
 
 
-def test_on_windows_the_sdk_and_the_installed_torch_are_used(
+def test_on_windows_the_sdk_and_the_installed_torch_if_need_be_are_used(
     sdk: Sdk,
     windows: WindowsPython,
     arrays: dict[str, np.ndarray[Any, Any]],
@@ -109,7 +114,8 @@ def test_on_windows_the_sdk_and_the_installed_torch_are_used(
     tmp_path: Path,
 ) -> None:
     output = tmp_path / "results"
-    done = windows.python(
+    python = windows if sdk.runtime == "torch" else windows.without_torch
+    done = python.python(
         ["-m", "aotwin", "run", sdk.various, *inputs(files), "-o", output, "--sdk", sdk.directory],
         pythonpath=[REPO / "plugin"],
     )
@@ -119,15 +125,16 @@ def test_on_windows_the_sdk_and_the_installed_torch_are_used(
     weights = sdk.various / "various_weights.blob"
     assert second == f"Loading weights from {windows.path(weights)}"
     assert third.startswith("Load latency (ms): ") and "torch: " in third
+    assert ("torch: 0.000" in third) == (sdk.runtime == "own")
     assert fourth.startswith("Run latency (ms): ")
     assert rows[0].startswith("  linear: dtype float32, shape [5, 4], numel 20 -> ")
 
 
 def test_on_windows_without_an_sdk_the_message_says_how_to_get_one(
-    sdk: Sdk, windows: WindowsPython
+    own_sdk: Sdk, windows: WindowsPython
 ) -> None:
     done = windows.python(
-        ["-m", "aotwin", "run", sdk.various], pythonpath=[REPO / "plugin"], check=False
+        ["-m", "aotwin", "run", own_sdk.various], pythonpath=[REPO / "plugin"], check=False
     )
     assert done.returncode == 1
     assert "aotwin-run.exe is not there" in done.stderr
@@ -148,8 +155,13 @@ def test_a_model_is_described_without_being_run(
 
 
 @pytest.fixture(scope="module")
-def program(sdk: Sdk) -> Path:
-    return sdk.directory / "bin" / "aotwin-run.exe"
+def program(torch_sdk: Sdk) -> Path:
+    """It is the same in every SDK."""
+    return torch_sdk.directory / "bin" / "aotwin-run.exe"
+
+
+def torch_words(sdk: Sdk) -> list[str | Path]:
+    return [word for folder in sdk.torch_words for word in ("--torch", folder)]
 
 
 def test_a_column_major_array_is_the_same_input(
@@ -163,17 +175,17 @@ def test_a_column_major_array_is_the_same_input(
     np.save(columns, np.asfortranarray(arrays["x"]))
     assert b"'fortran_order': True" in columns.read_bytes()
     words = inputs([columns, *files[1:]])
-    done = sdk.run(program, sdk.various, *words, "-o", tmp_path / "out", "--torch", sdk.torch)
+    done = sdk.run(program, sdk.various, *words, "-o", tmp_path / "out", *torch_words(sdk))
     assert done.returncode == 0, done.stderr
     require_right(tmp_path / "out", arrays, calls=1)
 
 
 def test_torch_beside_the_program_needs_no_naming(
-    sdk: Sdk, program: Path, files: list[Path], tmp_path: Path
+    torch_sdk: Sdk, program: Path, files: list[Path], tmp_path: Path
 ) -> None:
-    folder = linked(sdk.torch, tmp_path / "program")
+    folder = linked(torch_sdk.torch, tmp_path / "program")
     linked(program.parent, folder)
-    done = sdk.run(folder / program.name, sdk.various, *inputs(files))
+    done = torch_sdk.run(folder / program.name, torch_sdk.various, *inputs(files))
     assert done.returncode == 0, done.stderr
 
 
@@ -214,13 +226,13 @@ SPOILT: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize("case", SPOILT)
 def test_a_spoilt_input_is_named(
-    sdk: Sdk, program: Path, files: list[Path], tmp_path: Path, case: str
+    own_sdk: Sdk, program: Path, files: list[Path], tmp_path: Path, case: str
 ) -> None:
     data, fragment = SPOILT[case]
     spoilt = tmp_path / "spoilt.npy"
     spoilt.write_bytes(data())
     words = inputs([spoilt, *files[1:]])
-    done = sdk.run(program, sdk.various, *words, "--torch", sdk.torch)
+    done = own_sdk.run(program, own_sdk.various, *words)
     assert done.returncode == 1, done.stdout
     assert done.stderr.startswith("aotwin-run: error: ")
     assert fragment in done.stderr
@@ -238,15 +250,15 @@ def test_a_spoilt_input_is_named(
     ids=["unknown", "nothing", "zero", "huge", "no value"],
 )
 def test_a_wrong_command_line_is_exit_code_2(
-    sdk: Sdk, program: Path, words: list[str], fragment: str
+    own_sdk: Sdk, program: Path, words: list[str], fragment: str
 ) -> None:
-    done = sdk.run(program, *words)
+    done = own_sdk.run(program, *words)
     assert done.returncode == 2
     assert fragment in done.stderr
 
 
 def test_too_few_inputs_are_named(sdk: Sdk, program: Path, files: list[Path]) -> None:
-    done = sdk.run(program, sdk.various, *inputs(files[:1]), "--torch", sdk.torch)
+    done = sdk.run(program, sdk.various, *inputs(files[:1]), *torch_words(sdk))
     assert done.returncode == 2
     assert "takes 4 inputs (x, half, image, at), given are 1" in done.stderr
 
