@@ -32,7 +32,7 @@ def warm_cache() -> Path:
 def linked_cache(warm_cache: Path, tmp_path: Path) -> LinkedCache:
     """Makes a cache of its own that shares what is costly with the user's, objects left out."""
 
-    def make(name: str, kinds: tuple[str, ...] = ("sysroots", "zig")) -> Path:
+    def make(name: str, kinds: tuple[str, ...] = ("sysroots", "zig", "runtime")) -> Path:
         folder = tmp_path / name
         folder.mkdir()
         for kind in kinds:

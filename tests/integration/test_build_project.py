@@ -38,12 +38,14 @@ def build(
     path: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
     umask: int = 0o022,
+    runtime: str | None = None,
 ) -> str:
     """Run `python -m build` for the target; returns what it says on stderr.
 
     Args:
         cache: `AOTWIN_CACHE_DIR`.
         path: folders for the front of the import path.
+        runtime: the config setting; the project's own, or the default, without it.
     """
     environment = {
         name: value
@@ -56,8 +58,10 @@ def build(
     if "--no-isolation" in arguments:
         folders = [*map(str, path), str(REPO / "plugin"), os.environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+    settings = ["target=windows", *([f"runtime={runtime}"] if runtime else [])]
+    words = [word for each in settings for word in ("--config-setting", each)]
     result = subprocess.run(
-        [sys.executable, "-m", "build", *arguments, "--config-setting", "target=windows"],
+        [sys.executable, "-m", "build", *arguments, *words],
         cwd=project,
         env=environment,
         umask=umask,
@@ -77,22 +81,31 @@ def digests(folder: Path) -> dict[str, str]:
 NOT_ISOLATED = ("--no-isolation", "--skip-dependency-check")
 
 
+@pytest.fixture(scope="module", params=["own", "torch"])
+def runtime(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def program_project(warm_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program_project(
+    runtime: str, warm_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """tests/packages/one-program, built into its dist/ with a cache of its own."""
     folder = tmp_path_factory.mktemp("first")
     project = folder / "one-program"
     shutil.copytree(PACKAGES / "one-program", project)
     cache = folder / "cache"
     cache.mkdir()
-    for kind in ("sysroots", "zig"):
+    for kind in ("sysroots", "zig", "runtime"):
         (cache / kind).symlink_to(warm_cache / kind)
-    build(project, *NOT_ISOLATED, cache=cache)
+    build(project, *NOT_ISOLATED, cache=cache, runtime=runtime)
     return project
 
 
 @pytest.mark.torch
-def test_a_program_becomes_an_sdist_and_a_wheel_made_from_it(program_project: Path) -> None:
+def test_a_program_becomes_an_sdist_and_a_wheel_made_from_it(
+    program_project: Path, runtime: str
+) -> None:
     dist = program_project / "dist"
     assert {path.name for path in dist.iterdir()} == {WHEEL, SDIST}
     with tarfile.open(dist / SDIST) as sdist:
@@ -113,14 +126,36 @@ def test_a_program_becomes_an_sdist_and_a_wheel_made_from_it(program_project: Pa
     manifest = json.loads(archive.read(f"{home}/aotwin.json"))
     sealed = manifest["dlls"][0]["sha256"]
     assert hashlib.sha256(archive.read(f"{home}/classifier.dll")).hexdigest() == sealed
+    assert manifest["runtime"] == runtime
+    libs = [name for name in archive.namelist() if name.startswith("demo.libs/")]
+    assert bool(libs) == (runtime == "own")
 
 
 @pytest.mark.torch
-def test_the_wheel_passes_the_check_and_that_of_others(program_project: Path) -> None:
+def test_the_run_time_is_in_the_wheel_sealed_and_listed(
+    program_project: Path, runtime: str
+) -> None:
+    archive = zipfile.ZipFile(program_project / "dist" / WHEEL)
+    manifest = json.loads(archive.read("demo/classifier/aotwin.json"))
+    libs = manifest.get("libs", {"files": {}})["files"]
+    found = {name for name in archive.namelist() if name.startswith("demo.libs/")}
+    assert {name.removeprefix("../../") for name in libs} == found
+    bill = archive.read("demo-1.0.dist-info/sboms/aotwin.cdx.json").decode()
+    for name, digest in libs.items():
+        content = archive.read(name.removeprefix("../../"))
+        assert hashlib.sha256(content).hexdigest() == digest
+        assert digest in bill
+
+
+@pytest.mark.torch
+def test_the_wheel_passes_the_check_and_that_of_others(program_project: Path, runtime: str) -> None:
     wheel = program_project / "dist" / WHEEL
     report = checking.check(wheel)
     assert report, report.to_text()
     checker = [sys.executable, "-m", "check_wheel_contents", "--no-config", str(wheel)]
+    if runtime == "own":
+        # demo.libs/ holds DLLs alone, as the folders that delvewheel and auditwheel make.
+        checker += ["--ignore", "W009,W010"]
     others = subprocess.run(checker, check=False, capture_output=True, text=True)
     assert others.returncode == 0, others.stdout
     with WheelFile.open(wheel) as source:
@@ -129,12 +164,13 @@ def test_the_wheel_passes_the_check_and_that_of_others(program_project: Path) ->
 
 @pytest.mark.torch
 def test_another_folder_umask_and_cache_give_the_same_bytes(
-    program_project: Path, linked_cache: LinkedCache, tmp_path: Path
+    program_project: Path, runtime: str, linked_cache: LinkedCache, tmp_path: Path
 ) -> None:
     project = tmp_path / "another földer" / "one-program"
     shutil.copytree(PACKAGES / "one-program", project)
     cache = linked_cache("another cache")
-    build(project, *NOT_ISOLATED, cache=cache, umask=0o077, environ={"PYTHONHASHSEED": "7"})
+    environ = {"PYTHONHASHSEED": "7"}
+    build(project, *NOT_ISOLATED, cache=cache, umask=0o077, environ=environ, runtime=runtime)
     assert list((cache / "objects").iterdir()), "the object was compiled again"
     assert digests(project / "dist") == digests(program_project / "dist")
 

@@ -62,11 +62,25 @@ print(json.dumps(result))
 """
 
 
+@pytest.fixture(scope="module", params=["auto", "torch"])
+def run_times(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The setting `runtime`, and the run time that each model of the project gets for it."""
+    own = "own" if request.param == "auto" else "torch"
+    return {
+        "setting": request.param,
+        "nested": own,
+        # It has an operator that only torch can run.
+        "fallback": "torch",
+        "levels": own,
+        "bare": own,
+    }
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(run_times: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tmp_path_factory.mktemp("project") / "forms"
     shutil.copytree(PROJECT, project)
-    return build_wheel(project)[0]
+    return build_wheel(project, f"runtime={run_times['setting']}")[0]
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +163,15 @@ def test_model_is_loaded_once(result: dict[str, Any]) -> None:
 
 def test_an_input_of_another_memory_layout_is_taken(result: dict[str, Any]) -> None:
     assert result["a transposed input"] < 1e-6
+
+
+def test_each_model_has_the_run_time_that_the_setting_gives_it(
+    wheel: Path, run_times: dict[str, str]
+) -> None:
+    archive = zipfile.ZipFile(wheel)
+    for name in ("nested", "fallback", "levels", "bare"):
+        manifest = json.loads(archive.read(f"forms/{name}/aotwin.json"))
+        assert manifest["runtime"] == run_times[name], name
 
 
 def test_two_levels_share_one_blob(wheel: Path) -> None:

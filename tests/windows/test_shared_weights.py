@@ -34,12 +34,14 @@ print(json.dumps(result))
 """
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+@pytest.fixture(scope="module", params=["own", "torch"])
+def built(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
     """The wheel, and what the build said."""
     project = tmp_path_factory.mktemp("project") / "demo"
     shutil.copytree(PROJECT, project)
-    return build_wheel(project, "check=wine")
+    return build_wheel(project, "check=wine", f"runtime={request.param}")
 
 
 @pytest.fixture
