@@ -1,4 +1,7 @@
-"""The speech example: three models of one wheel answer a recording as eager torch on Linux does."""
+"""The speech example: three models of one wheel answer a recording as eager torch on Linux does.
+
+Over our own run time there is no torch on Windows.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,7 @@ class Speech:
     site: Path
     program: Path
     recording: Path
+    runtime: str
 
     @property
     def models(self) -> Path:
@@ -56,7 +60,9 @@ class Speech:
     def run(
         self, models: Path, recording: Path, *options: Argument
     ) -> subprocess.CompletedProcess[str]:
-        folders = (self.windows.torch_lib, self.windows.executable.parent)
+        folders = []
+        if self.runtime == "torch":
+            folders = [self.windows.torch_lib, self.windows.folder]
         dlls = [word for folder in folders for word in ("--dlls", folder)]
         return self.windows.exe(self.program, [models, recording, *dlls, *options], check=False)
 
@@ -82,13 +88,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["own", "torch"])
 def speech(
-    project: Path, windows: WindowsPython, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    project: Path,
+    windows: WindowsPython,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Speech:
-    wheel, _ = build_wheel(project)
+    runtime = str(request.param)
+    python = windows if runtime == "torch" else windows.without_torch
+    shutil.rmtree(project / "dist", ignore_errors=True)
+    wheel, _ = build_wheel(project, f"runtime={runtime}")
     site = tmp_path_factory.mktemp("windows") / "Wörter und Töne"
-    windows.install([wheel], site)
+    python.install([wheel], site)
     run_here(["make_audio.py", "speech.wav"], project)
     program = project / "main_voxtral.exe"
     find_zig().run(
@@ -97,11 +109,11 @@ def speech(
         cwd=project,
         doing="compiling main_voxtral.cpp",
     )  # fmt: skip
-    return Speech(windows, site, program, project / "speech.wav")
+    return Speech(python, site, program, project / "speech.wav", runtime)
 
 
 @pytest.fixture(scope="module")
-def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dump(speech: Speech, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("dump")
 
 
@@ -187,7 +199,8 @@ def test_the_frames_are_those_of_transformers(reference: dict[str, Any]) -> None
 def test_python_gives_the_same_tokens_twice_in_a_row(
     speech: Speech, reference: dict[str, Any]
 ) -> None:
-    answer = speech.windows.python(["-c", ON_WINDOWS, speech.recording], pythonpath=[speech.site])
+    folders = [speech.site, speech.windows.ml_dtypes]
+    answer = speech.windows.python(["-c", ON_WINDOWS, speech.recording], pythonpath=folders)
     assert json.loads(answer.stdout.splitlines()[-1]) == [reference["tokens"]] * 2
 
 
@@ -197,14 +210,16 @@ def test_weights_copied_from_a_blob_elsewhere_give_the_same_tokens(
     blobs = tmp_path / "blobs"
     blobs.mkdir()
     for name in NAMES:
-        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "speech" / name).mkdir(parents=True)
         source = speech.models / name
-        shutil.copyfile(source / f"{name}.dll", tmp_path / "models" / name / f"{name}.dll")
+        shutil.copyfile(source / f"{name}.dll", tmp_path / "speech" / name / f"{name}.dll")
         shutil.copyfile(source / f"{name}_weights.blob", blobs / f"{name}_weights.blob")
-    without = speech.run(tmp_path / "models", speech.recording)
+    if speech.runtime == "own":
+        shutil.copytree(speech.site / "speech.libs", tmp_path / "speech.libs")
+    without = speech.run(tmp_path / "speech", speech.recording)
     assert without.returncode == 1
     assert "audio_encoder_weights.blob is missing" in without.stderr
-    done = speech.run(tmp_path / "models", speech.recording, "--blobs", blobs)
+    done = speech.run(tmp_path / "speech", speech.recording, "--blobs", blobs)
     assert tokens_in(done.stdout) == reference["tokens"]
 
 

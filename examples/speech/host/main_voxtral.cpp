@@ -4,7 +4,8 @@
 //                      [--blobs FOLDER] [--dump FOLDER]
 //
 // MODELS   the folder with audio_encoder, token_embedding and text_decoder (the installed package)
-// --dlls   folders of torch_cpu.dll and what it needs; the first is torch's. Default: the program's own.
+// --dlls   for models over torch, folders of torch_cpu.dll and what it needs; the first is torch's.
+//          Default: the program's own. Models over aotwin's own run time have it beside them.
 // --tokens how many tokens to generate at most (default 10)
 // --ask    what to ask about the recording (default "Describe.")
 // --blobs  copy the weights from the blobs in this folder, for DLLs that have none beside them
@@ -243,7 +244,7 @@ int run(const Options& options) {
   for (const std::filesystem::path& folder : options.dlls) {
     AddDllDirectory(std::filesystem::absolute(folder).c_str());
   }
-  const Torch torch(options.dlls.front());
+  const Torch torch(own_run_time(options.models).value_or(options.dlls.front() / L"torch_cpu.dll"));
   Voxtral voxtral(torch, options);
   const std::vector<int64_t> tokens = voxtral.answer(log_mel_frames(read_wave(options.recording)));
   std::printf("Tokens\n  %s\n", spelled(tokens).c_str());

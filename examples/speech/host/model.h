@@ -1,4 +1,5 @@
-// torch's C shims and AOTInductor's C API of a model DLL, found at run time: the program links neither.
+// The run time's C shims and AOTInductor's C API of a model DLL, found at run time: the program links
+// neither. The run time is aotwin's own, which lies beside the models, or torch.
 #pragma once
 
 #include <windows.h>
@@ -64,12 +65,31 @@ class Library {
 
 using TensorHandle = void*;
 
-// The shims of torch_cpu.dll (torch/csrc/inductor/aoti_torch/c/shim.h).
+// The library of a wheel's own run time: the only one in speech.libs beside the folder of the models,
+// or in libs within a model's folder, where each was built by itself. None: the models run over torch.
+inline std::optional<std::filesystem::path> own_run_time(const std::filesystem::path& models) {
+  std::filesystem::path wheel_libs = std::filesystem::absolute(models).lexically_normal();
+  if (!wheel_libs.has_filename()) {
+    wheel_libs = wheel_libs.parent_path();
+  }
+  wheel_libs += L".libs";
+  for (const std::filesystem::path& folder : {wheel_libs, models / L"audio_encoder" / L"libs"}) {
+    std::error_code missing;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) {
+      if (entry.path().filename().wstring().starts_with(L"aotwin-")) {
+        return entry.path();
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// The shims of the run time (torch/csrc/inductor/aoti_torch/c/shim.h).
 class Torch {
   Library library_;
 
  public:
-  explicit Torch(const std::filesystem::path& folder) : library_(folder / L"torch_cpu.dll") {}
+  explicit Torch(const std::filesystem::path& library) : library_(library) {}
 
 #define SHIM(name, ...) \
   int32_t (*name)(__VA_ARGS__) = library_.function<int32_t(__VA_ARGS__)>("aoti_torch_" #name)

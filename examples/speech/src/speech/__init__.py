@@ -1,16 +1,20 @@
 """Answers about a recording: Voxtral in three models, compiled to Windows DLLs.
 
 `Voxtral().answer("speech.wav", "Describe.")` gives token ids.
+
+Needs numpy and, as the models speak bfloat16, ml_dtypes. torch is needed only where the models were
+built over it (`runtime = "torch"`).
 """
 
 from __future__ import annotations
 
 import os
 import wave
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
-if TYPE_CHECKING:
-    import torch
+import ml_dtypes
+import numpy as np
 
 __all__ = ["Voxtral", "log_mel", "prompt", "read_wave"]
 
@@ -26,9 +30,9 @@ class Voxtral:
     def __init__(self) -> None:
         from speech import audio_encoder, text_decoder, token_embedding
 
-        self._audio_encoder = audio_encoder.load()
-        self._token_embedding = token_embedding.load()
-        self._text_decoder = text_decoder.load()
+        self._audio_encoder = _over_numpy(audio_encoder.load())
+        self._token_embedding = _over_numpy(token_embedding.load())
+        self._text_decoder = _over_numpy(text_decoder.load())
 
     def answer(
         self, recording: str | os.PathLike[str], question: str, max_tokens: int = 10
@@ -43,68 +47,79 @@ class Voxtral:
         Returns:
             Token ids; the last one is 2 where the answer ended by itself.
         """
-        import torch
-
         audio = self._audio_encoder(log_mel(read_wave(recording)))
         ids = prompt(question, audio.shape[1])
         embeddings = self._token_embedding(ids)
         embeddings[ids == AUDIO] = audio[0]
-        places = torch.arange(ids.shape[1])
+        places = np.arange(ids.shape[1])
         tokens: list[int] = []
         while True:
             logits = self._text_decoder(embeddings, places)
-            tokens.append(int(logits[0, -1].argmax()))
+            tokens.append(int(logits[0, -1].astype(np.float32).argmax()))
             if tokens[-1] == END or len(tokens) >= max_tokens:
                 return tokens
-            embeddings = self._token_embedding(torch.tensor([tokens[-1:]]))
+            embeddings = self._token_embedding(np.array([tokens[-1:]]))
             places = places[-1:] + 1
 
 
-def prompt(question: str, audio_tokens: int) -> torch.Tensor:
+def prompt(question: str, audio_tokens: int) -> np.ndarray:
     """Token ids with places for the audio, [1, tokens] int64; the question byte by byte."""
-    import torch
-
     letters = [BYTES + byte for byte in question.encode()]
-    return torch.tensor([[BEGIN, ASK, BEGIN_AUDIO, *[AUDIO] * audio_tokens, *letters, ASKED]])
+    ids = [BEGIN, ASK, BEGIN_AUDIO, *[AUDIO] * audio_tokens, *letters, ASKED]
+    return np.array([ids], dtype=np.int64)
 
 
-def read_wave(path: str | os.PathLike[str]) -> torch.Tensor:
+def read_wave(path: str | os.PathLike[str]) -> np.ndarray:
     """The samples of a .wav with 16 kHz, mono, 16 bits: [samples] float32 between -1 and 1."""
-    import torch
-
     with wave.open(os.fspath(path), "rb") as file:
         if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE, 1, 2):
             raise ValueError(f"{path} must have 16 kHz, one channel and 16 bits")
-        data = bytearray(file.readframes(file.getnframes()))
-    return torch.frombuffer(data, dtype=torch.int16).float() / 32768
+        data = file.readframes(file.getnframes())
+    return np.frombuffer(data, "<i2").astype(np.float32) / 32768
 
 
-def log_mel(samples: torch.Tensor) -> torch.Tensor:
+def log_mel(samples: np.ndarray) -> np.ndarray:
     """Log-mel frames as Whisper's encoder takes them: [3, 128, 3000] float32 of up to 90 s."""
-    import torch
-
     room = CHUNKS * FRAMES * HOP
     if len(samples) > room:
         raise ValueError("the recording is longer than 90 s")
-    padded = torch.nn.functional.pad(samples, (0, room - len(samples)))
-    window = torch.hann_window(WINDOW)
-    spectrum = torch.stft(padded, WINDOW, HOP, window=window, return_complex=True)[:, :-1]
-    frames = (_mel_filters() @ spectrum.abs().square()).clamp(min=1e-10).log10()
-    frames = (frames.maximum(frames.max() - 8) + 4) / 4
-    return frames.reshape(MEL_BINS, CHUNKS, FRAMES).transpose(0, 1).contiguous()
+    padded = np.pad(np.pad(samples, (0, room - len(samples))), WINDOW // 2, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[:-1:HOP]
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
+    power = np.abs(np.fft.rfft(windows * hann)) ** 2
+    frames = np.log10(np.maximum(_mel_filters() @ power.T, 1e-10))
+    frames = (np.maximum(frames, frames.max() - 8) + 4) / 4
+    chunks = frames.reshape(MEL_BINS, CHUNKS, FRAMES).transpose(1, 0, 2)
+    return np.ascontiguousarray(chunks, dtype=np.float32)
 
 
-def _mel_filters() -> torch.Tensor:
-    """Slaney's triangles of equal area over 0 to 8 kHz: [128, 201] float32."""
+def _mel_filters() -> np.ndarray:
+    """Slaney's triangles of equal area over 0 to 8 kHz: [128, 201] float64."""
+
+    def hertz(mel: np.ndarray) -> np.ndarray:
+        return np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
+
+    edges = hertz(np.linspace(0, 15 + 27 * np.log(8) / np.log(6.4), MEL_BINS + 2))
+    left, middle, right = (edges[i : i + MEL_BINS, None] for i in range(3))
+    frequency = np.linspace(0, RATE / 2, WINDOW // 2 + 1)
+    up, down = (frequency - left) / (middle - left), (right - frequency) / (right - middle)
+    return np.maximum(np.minimum(up, down), 0) * 2 / (right - left)
+
+
+def _over_numpy(model: Any) -> Callable[..., np.ndarray]:
+    """A model as a function of arrays; one over torch takes tensors and gives one."""
+    if model.manifest["runtime"] != "torch":
+        return model
     import torch
 
-    def hertz(mel: torch.Tensor) -> torch.Tensor:
-        return torch.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
+    def tensor(array: np.ndarray) -> torch.Tensor:
+        if array.dtype == ml_dtypes.bfloat16:
+            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+        return torch.from_numpy(array)
 
-    top = 15 + 27 * torch.tensor(8.0, dtype=torch.float64).log() / torch.tensor(6.4).double().log()
-    edges = hertz(torch.linspace(0, 1, MEL_BINS + 2, dtype=torch.float64) * top)
-    left, middle, right = (edges[i : i + MEL_BINS, None] for i in range(3))
-    frequency = torch.linspace(0, RATE / 2, WINDOW // 2 + 1, dtype=torch.float64)
-    up, down = (frequency - left) / (middle - left), (right - frequency) / (right - middle)
-    triangles = torch.minimum(up, down)
-    return (triangles.clamp(min=0) * 2 / (right - left)).float()
+    def call(*arrays: np.ndarray) -> np.ndarray:
+        result = model(*map(tensor, arrays))
+        # All three models give bfloat16.
+        return result.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+
+    return call
