@@ -2,6 +2,8 @@
 
 from sentence_embeddings import embed
 vectors = embed(["How do I reset my password?", "The weather is fine."])   # [2, 384]
+
+Needs numpy and tokenizers, not torch.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import torch
     from tokenizers import Tokenizer
 
 __all__ = ["embed", "tokenize"]
@@ -20,7 +23,7 @@ __all__ = ["embed", "tokenize"]
 MAX_TOKENS = 256
 
 
-def embed(sentences: Sequence[str]) -> torch.Tensor:
+def embed(sentences: Sequence[str]) -> np.ndarray:
     """Vectors of length 1, one a sentence: their dot product is the cosine similarity.
 
     Args:
@@ -34,13 +37,11 @@ def embed(sentences: Sequence[str]) -> torch.Tensor:
     return model(*tokenize(sentences))
 
 
-def tokenize(sentences: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+def tokenize(sentences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Token ids and attention mask, both [len(sentences), tokens] int64."""
-    import torch
-
     encodings = _tokenizer().encode_batch(list(sentences))
-    ids = torch.tensor([encoding.ids for encoding in encodings])
-    mask = torch.tensor([encoding.attention_mask for encoding in encodings])
+    ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
+    mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
     return ids, mask
 
 
