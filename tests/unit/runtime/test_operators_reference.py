@@ -1,4 +1,4 @@
-"""The page of operators is the one that the table gives, and the table tells of what is exported."""
+"""The page of operators is the one that the table gives; the table tells of what is exported."""
 
 from __future__ import annotations
 
