@@ -31,7 +31,7 @@ def compiles(
     rules: dict[str, Any], folders: tuple[str, ...], target: str, objects: Path
 ) -> Iterator[tuple[list[str | Path], Path]]:
     """The command of each object, by the rules of sources.toml, and the object."""
-    left_out = rules["separate"] + rules["only_windows" if target == LINUX else "only_linux"]
+    left_out = rules["only_windows" if target == LINUX else "only_linux"]
     for folder in folders:
         for source in sorted((SOURCES / folder).rglob("*.cpp")):
             name = source.relative_to(SOURCES).as_posix()
@@ -79,7 +79,7 @@ def build(
         # Names of the C++ library must not be taken for torch's, which is in the same process.
         exports = output.parent / "exports.map"
         exports.write_text(
-            "{ global: aoti*; torch_*; aotwin*; __kmpc*; omp_*; _vcomp*; local: *; };\n", "utf-8"
+            "{ global: aoti*; torch_*; aotwin*; __kmpc*; omp_*; local: *; };\n", "utf-8"
         )
         flags = [f"-Wl,--version-script={exports}", "-Wl,-Bsymbolic"]
     else:
@@ -134,21 +134,3 @@ def build_openmp_program(output: Path, library: Path, target: str = LINUX) -> No
         library = output.with_suffix(".import.lib")
         zig("dlltool", "-d", definition, "-l", library, "-m", "i386:x86-64")
     zig("c++", "-target", target, "-O3", "-shared", "-o", output, made, library)
-
-
-def build_vcomp_shim(output: Path) -> None:
-    source = SOURCES / "threads" / "vcomp_shim.c"
-    zig(
-        "cc",
-        "-target",
-        WINDOWS,
-        "-O2",
-        "-nostdlib",
-        "-shared",
-        "-s",
-        "-Wl,--no-entry",
-        f"-I{SOURCES}",
-        source,
-        "-o",
-        output,
-    )

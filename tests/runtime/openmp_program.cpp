@@ -13,10 +13,6 @@ int omp_get_num_threads(void);
 int omp_get_max_threads(void);
 int omp_in_parallel(void);
 void aoti_torch_check(bool, const char*, const char*, uint32_t, const char*);
-void _vcomp_fork(int, int, void*, ...);
-void _vcomp_set_num_threads(int);
-void _vcomp_barrier(void);
-void _vcomp_for_static_simple_init_i8(int64_t, int64_t, int64_t, int, int64_t*, int64_t*);
 
 #ifdef _WIN32
 #define PUBLIC __declspec(dllexport)
@@ -166,23 +162,8 @@ PUBLIC int failing_check() {
   return 0;
 }
 
-static void vcomp_body(std::atomic<int>* seen, int64_t* begins, int64_t* ends) {
-  const int index = omp_get_thread_num();
-  seen->fetch_add(omp_get_num_threads() == 3 ? 1 : 100);
-  _vcomp_for_static_simple_init_i8(10, 19, 1, 1, &begins[index], &ends[index]);
-  _vcomp_barrier();
-}
-
-// begins and ends of three threads.
-PUBLIC int vcomp_region(int64_t* begins, int64_t* ends) {
-  std::atomic<int> seen{0};
-  _vcomp_set_num_threads(3);
-  _vcomp_fork(1, 3, reinterpret_cast<void*>(vcomp_body), &seen, begins, ends);
-  return seen;
-}
-
 // `hosts` threads that each run regions: the most threads that were ever in regions at the same time, and wrong sums.
-PUBLIC int hosts_at_once(int hosts, int rounds, int exact, int* most) {
+PUBLIC int hosts_at_once(int hosts, int rounds, int* most) {
   std::atomic<int> now{0};
   std::atomic<int> peak{0};
   std::atomic<int> wrong{0};
@@ -191,20 +172,6 @@ PUBLIC int hosts_at_once(int hosts, int rounds, int exact, int* most) {
     threads.emplace_back([&] {
       for (int round = 0; round < rounds; ++round) {
         std::atomic<int64_t> total{0};
-        if (exact) {
-          struct Body {
-            static void run(std::atomic<int64_t>* sum, std::atomic<int>* team) {
-              _vcomp_barrier();
-              sum->fetch_add(1);
-              *team = omp_get_num_threads();
-            }
-          };
-          std::atomic<int> team{0};
-          _vcomp_set_num_threads(2);
-          _vcomp_fork(1, 2, reinterpret_cast<void*>(&Body::run), &total, &team);
-          wrong += total != 2 || team != 2;
-          continue;
-        }
 #pragma omp parallel
         {
           const int here = ++now;

@@ -35,7 +35,7 @@ SAME = {
     "AotwinComplex128": "c10::complex<double>",
 }
 #: exported names that are no part of torch's interface, by how they begin
-OTHERS = ("aotwin_", "__kmpc_", "omp_", "_vcomp_", "kmp_", "__kmp")
+OTHERS = ("aotwin_", "__kmpc_", "omp_", "kmp_", "__kmp")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,5 @@ def test_dll_does_on_windows_what_the_library_does_here(tmp_path: Path) -> None:
     native_library.build_openmp_program(
         tmp_path / "openmp_program.dll", library, native_library.WINDOWS
     )
-    native_library.build_vcomp_shim(tmp_path / "vcomp_shim.dll")
     answer = windows.python([Path(__file__).with_name("windows_check.py"), tmp_path])
     assert answer.stdout.splitlines()[-1] == "fine"

@@ -59,7 +59,7 @@ def library_sources() -> tuple[Source, ...]:
         Source(f"{_ROOT}/{name}", (*_flags(rules, name), *_level_flags(level)))
         for folder in rules["folders"]
         for name in _names_below(folder)
-        if not _matches(name, (*rules["only_linux"], *rules["separate"]))
+        if not _matches(name, rules["only_linux"])
         for level in (
             rules["levels"] if _matches(name, rules["per_level"]) else rules["levels"][:1]
         )
@@ -87,7 +87,7 @@ def run_time_functions() -> frozenset[str]:
         name
         for folder in rules["folders"]
         for source in _names_below(folder)
-        if not _matches(source, (*rules["only_linux"], *rules["separate"]))
+        if not _matches(source, rules["only_linux"])
         for name in mark.findall(toolchain_path(f"{_ROOT}/{source}").read_text(encoding="utf-8"))
     )
 

@@ -1,4 +1,4 @@
-// OpenMP's own functions (omp.h), for generated code and for oneDNN.
+// OpenMP's own functions (omp.h), which generated code calls.
 #include <algorithm>
 
 #include "../core/error.h"

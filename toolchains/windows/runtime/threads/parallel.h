@@ -9,7 +9,7 @@
 namespace aotwin::runtime {
 
 // How many threads a region that starts now may have: 1 inside of a region of several. It can change between calls, by the host's wish:
-// what is prepared for a number of threads (a primitive of oneDNN) is kept by this number, and run by the same.
+// what is prepared for a number of threads is kept by this number, and run by the same.
 int thread_count();
 // 0-based number of the calling thread within the innermost region; 0 outside of any.
 int thread_index();
