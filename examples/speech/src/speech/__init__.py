@@ -51,14 +51,15 @@ class Voxtral:
         ids = prompt(question, audio.shape[1])
         embeddings = self._token_embedding(ids)
         embeddings[ids == AUDIO] = audio[0]
-        places = np.arange(ids.shape[1])
+        # numpy's own integers have 32 bits on Windows, before its version 2.
+        places = np.arange(ids.shape[1], dtype=np.int64)
         tokens: list[int] = []
         while True:
             logits = self._text_decoder(embeddings, places)
             tokens.append(int(logits[0, -1].astype(np.float32).argmax()))
             if tokens[-1] == END or len(tokens) >= max_tokens:
                 return tokens
-            embeddings = self._token_embedding(np.array([tokens[-1:]]))
+            embeddings = self._token_embedding(np.array([tokens[-1:]], dtype=np.int64))
             places = places[-1:] + 1
 
 
