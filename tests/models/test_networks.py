@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 
 #: network and dtype -> operators that our own run time lacks, so that it is built over torch only.
 #: Once they are there, the test of the network says so: take it out here.
-NOT_YET: Mapping[str, str] = {"lstm_tagger-float32": "mkldnn_rnn_layer"}
+NOT_YET: Mapping[str, str] = {}
 
 QUICK = [f"{row.name}-{row.dtypes[0]}" for row in NETWORKS.values() if row.quick]
 EVERY = [f"{row.name}-{dtype}" for row in NETWORKS.values() for dtype in row.dtypes]
