@@ -1,7 +1,8 @@
 """The file of cases, and what a library made of them: once a session.
 
-AOTWIN_OPERATORS_LIBRARY names the library: a `.so` is run by this Python, a `.dll` by the Windows
-Python under Wine. AOTWIN_OPERATORS_REPORT names a report that is there already.
+The library is the DLL that goes into wheels, run by the Windows Python under Wine.
+AOTWIN_OPERATORS_LIBRARY names another one, where a `.so` is run by this Python.
+AOTWIN_OPERATORS_REPORT names a report that is there already.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker("torch")
             item.add_marker("wine")
+            # Some minutes, most of them for the cases, which are kept for the next run.
+            item.add_marker("long")
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +64,13 @@ def cases() -> Path:
 def library() -> Path:
     """The library that is tested."""
     named = os.environ.get("AOTWIN_OPERATORS_LIBRARY")
-    if named is None:
-        pytest.fail("AOTWIN_OPERATORS_LIBRARY names no library")
-    return Path(named)
+    if named is not None:
+        return Path(named)
+    from aotwin.adapters.tools.zig import find_zig
+    from aotwin.stages.runtime import build_library
+    from aotwin.target.toolchain import load_toolchain
+
+    return build_library(load_toolchain("windows"), find_zig(), jobs=os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")
