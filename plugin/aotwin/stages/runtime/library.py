@@ -142,9 +142,16 @@ def compile_flags(source: Source, toolchain: Toolchain) -> list[str]:
         "-target",
         toolchain.triple,
         *source.flags,
+        *_definitions(source, toolchain),
         *(f"-I{toolchain_path(folder)}" for folder in _INCLUDED),
         f"-ffile-prefix-map={toolchain_path('.')}=aotwin",
     ]
+
+
+def _definitions(source: Source, toolchain: Toolchain) -> Iterator[str]:
+    """What a link defines for all that is compiled in it is for the SDK's part: it has no stage."""
+    if source.path == _SDK:
+        yield from (flag for flag in toolchain.link_flags if flag.startswith("-D"))
 
 
 def _compile(source: Source, key: str, toolchain: Toolchain, zig: Zig) -> Path:
@@ -160,7 +167,8 @@ def _compile(source: Source, key: str, toolchain: Toolchain, zig: Zig) -> Path:
 
 def _object_key(source: Source, headers: str, toolchain: Toolchain, zig: Zig) -> str:
     digest = hashlib.sha256(toolchain_path(source.path).read_bytes())
-    for part in (source.path, *source.flags, toolchain.triple, headers, zig.version):
+    flags = (*source.flags, *_definitions(source, toolchain))
+    for part in (source.path, *flags, toolchain.triple, headers, zig.version):
         digest.update(b"\0" + part.encode())
     return digest.hexdigest()[:32]
 
