@@ -21,10 +21,12 @@ from aotwin.progress import Progress
 def main() -> None:
     way, folder = sys.argv[1:]
     if way == "ungated":
-        vars(assembly)["require_sound"] = lambda *_: ()
+        vars(assembly)["require_sound"] = lambda *_, **__: ()
         Readers.start = lambda _: None  # type: ignore[method-assign]
     progress = Progress(quiet=True)
-    aotwin.build_model("export_model:encoder", Path(folder), name="encoder", progress=progress)
+    aotwin.build_model(
+        "export_model:encoder", Path(folder), name="encoder", progress=progress, runtime="torch"
+    )
     print(json.dumps(progress.seconds))
 
 

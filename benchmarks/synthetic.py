@@ -79,7 +79,8 @@ def build(nbytes: float, directory: Path, name: str) -> Built:
 def main() -> None:
     nbytes, directory, name = sys.argv[1:]
     program = export_stack(int(nbytes)) if int(nbytes) else export_plain()
-    aotwin.build_model(program, directory, name=name)
+    # What it is compared with is torch's loader and runner.
+    aotwin.build_model(program, directory, name=name, runtime="torch")
 
 
 if __name__ == "__main__":

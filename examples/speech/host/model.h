@@ -50,6 +50,8 @@ class Library {
   Library& operator=(const Library&) = delete;
   ~Library() { FreeLibrary(module_); }
 
+  void* module() const { return module_; }
+
   template <typename Function>
   Function* function(const char* name) const {
     const FARPROC address = GetProcAddress(module_, name);
@@ -89,7 +91,11 @@ class Torch {
   Library library_;
 
  public:
-  explicit Torch(const std::filesystem::path& library) : library_(library) {}
+  explicit Torch(const std::filesystem::path& library)
+      : library_(library), own_module(library.filename() == L"torch_cpu.dll" ? nullptr : library_.module()) {}
+
+  // Of aotwin's run time; null where this is torch.
+  void* const own_module;
 
 #define SHIM(name, ...) \
   int32_t (*name)(__VA_ARGS__) = library_.function<int32_t(__VA_ARGS__)>("aoti_torch_" #name)
@@ -196,6 +202,10 @@ class Model {
         torch_(torch),
         start_(Clock::now()),
         library_(path) {
+    if (torch.own_module != nullptr) {
+      // Each model would load the run time from its own folder: all of them are to call this one.
+      require(library_.function<int32_t(void*)>("AotwinBindRuntime")(torch.own_module));
+    }
     require(library_.function<int32_t(void**, size_t, const char*, const char*)>(
         "AOTInductorModelContainerCreateWithDevice")(&container_, 1, "cpu", nullptr));
     if (blobs) {
