@@ -13,6 +13,8 @@
 #define AOTInductorModelContainerCreate(...) aotwin_generated_ContainerCreate(__VA_ARGS__)
 #define AOTInductorModelContainerCreateWithDevice(...) \
   aotwin_generated_ContainerCreateWithDevice(__VA_ARGS__)
+#define AOTInductorModelContainerCreateWithExternalConstants(...) \
+  aotwin_generated_ContainerCreateWithExternalConstants(__VA_ARGS__)
 #define AOTInductorModelContainerDelete(...) aotwin_generated_ContainerDelete(__VA_ARGS__)
 #define AOTInductorModelContainerRun(...) aotwin_generated_ContainerRun(__VA_ARGS__)
 #define AOTInductorModelContainerRunSingleThreaded(...) \

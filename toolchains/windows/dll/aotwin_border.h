@@ -11,10 +11,11 @@
 #include <torch/csrc/inductor/aoti_runtime/interface.h>
 
 #include "aotwin_binding.h"
+#include "aotwin_older_interface.h"
 
 namespace aotwin {
 
-// `g_aoti_last_error` is the generated wrapper's own: AOTInductorGetLastError reads it.
+// `g_aoti_last_error` is the generated wrapper's own, or aotwin_older_interface.h's: AOTInductorGetLastError reads it.
 //
 // The message goes to stderr as well, as the generated code does it: torch's own runner asks for the last
 // error only after a run, so that of a failed creation or update its users would see nothing.

@@ -14,12 +14,12 @@
 #include <torch/csrc/inductor/aoti_runtime/constant_type.h>
 #include <torch/csrc/inductor/aoti_runtime/model.h>
 
+#include "aotwin_access.h"
 #include "aotwin_binding.h"
 #include "aotwin_pairing.h"
 
 namespace aotwin {
 
-using torch::aot_inductor::AOTInductorModel;
 using torch::aot_inductor::RAIIAtenTensorHandle;
 
 // Memory of the container's own, aligned as AOTInductor aligns constants.
@@ -118,7 +118,7 @@ inline RAIIAtenTensorHandle tensor_over(AOTInductorModel& model, size_t index, v
       model.constant_stride(at),
       static_cast<int64_t>(model.constant_offset(at)),
       model.constant_dtype(at),
-      model.constant_device_type(at),
+      device_of_constant(model, at),
       /* device_index = */ 0,
       &tensor,
       model.constant_layout(at),

@@ -50,9 +50,52 @@ inline AOTIRuntimeError update(
   });
 }
 
+inline void create_with(
+    AOTInductorModelContainerHandle* result,
+    size_t num_models,
+    const char* device,
+    const char* cubin_dir,
+    const UserTensors& given) {
+  create(result, num_models, device, cubin_dir);
+  try {
+    container_of(*result).take_external(given);
+  } catch (...) {
+    delete &container_of(*result);
+    *result = nullptr;
+    throw;
+  }
+}
+
 } // namespace aotwin
 
 extern "C" {
+
+// The caller's tensors are used where they lie; what he leaves out, where it lies in the blob.
+AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerCreateWithExternalConstants)(
+    AOTInductorModelContainerHandle* container,
+    size_t num_models,
+    const char* device,
+    const char* cubin_dir,
+    const AOTInductorConstantMapEntry* entries,
+    size_t num_entries) {
+  return aotwin::guarded([&] {
+    aotwin::create_with(
+        container, num_models, device, cubin_dir, aotwin::tensors_of(entries, num_entries));
+  });
+}
+
+#if AOTWIN_TORCH_BEFORE(2, 14)
+// What later versions generate answers the same: AOTInductor's container has called it, to no effect.
+AOTIRuntimeError AOTInductorModelContainerDidCallLoadConstants(
+    AOTInductorModelContainerHandle handle,
+    bool* did_call_load_constants) {
+  return aotwin::guarded([&] {
+    aotwin::container_of(handle);
+    aotwin::require(did_call_load_constants != nullptr, "there is no place for the answer");
+    *did_call_load_constants = true;
+  });
+}
+#endif
 
 // The caller's map would have to be filled with memory of MSVC's allocator, which is not ours to take.
 AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerExtractConstantsMap)(
@@ -65,6 +108,22 @@ AOTIRuntimeError AOTWIN_OURS(AOTInductorModelContainerExtractConstantsMap)(
         "AOTInductorModelContainerExtractConstantsMapEntries, which gives the same as plain C");
   });
 }
+
+#if AOTWIN_TORCH_BEFORE(2, 13)
+AOTIRuntimeError AOTInductorModelContainerExtractConstantsMapEntries(
+    AOTInductorModelContainerHandle handle,
+    const AOTInductorConstantMapEntry** entries,
+    size_t* num_entries,
+    bool use_inactive) {
+  return aotwin::guarded([&] {
+    aotwin::require(
+        entries != nullptr && num_entries != nullptr, "there is no place for the entries");
+    const auto& extracted = aotwin::container_of(handle).entries_of(use_inactive);
+    *entries = extracted.empty() ? nullptr : extracted.data();
+    *num_entries = extracted.size();
+  });
+}
+#endif
 
 // An entry point that takes a map, and its twin.
 #define AOTWIN_UPDATE(name, user_managed)       \

@@ -18,10 +18,7 @@
 
 namespace aotwin {
 
-using torch::aot_inductor::ConstantHandle;
-using torch::aot_inductor::ConstantState;
 using torch::aot_inductor::DeviceStreamType;
-using torch::aot_inductor::MaybeOwningAtenTensorHandle;
 
 using UserTensors = std::unordered_map<std::string, AtenTensorHandle>;
 
@@ -97,6 +94,33 @@ class Container : private WeightsState, public AOTInductorModelContainer {
     place(target, std::move(fresh));
   }
 
+  // Constants that the caller owns, before the first run: complete, and folded, at once.
+  void take_external(const UserTensors& given) {
+    update(given, /* use_inactive = */ false, /* validate_full_update = */ false,
+           /* user_managed = */ true);
+    require_complete(sets_[active_index()], layout_, model());
+    const AOTINoGradGuard no_grad;
+    fold_if_needed(nullptr, nullptr);
+  }
+
+#if AOTWIN_TORCH_BEFORE(2, 13)
+  // Names and handles of a set, until it is asked for again or changes.
+  const std::vector<AOTInductorConstantMapEntry>& entries_of(bool use_inactive) {
+    const std::lock_guard lock(update_mutex_);
+    const size_t index = use_inactive ? 1 - active_index() : active_index();
+    const BufferView buffer = buffer_of(*this, index);
+    entries_.clear();
+    for (const Layout::Entry& entry : layout_.entries()) {
+      const auto at = static_cast<int64_t>(entry.index);
+      const auto found = buffer.map.find(model().constant_name(at));
+      if (found != buffer.map.end()) {
+        entries_.push_back({model().constant_original_fqn(at), found->second.get()});
+      }
+    }
+    return entries_;
+  }
+#endif
+
   void update_from_blob(const uint8_t* bytes) {
     const std::lock_guard lock(update_mutex_);
     if (blob() != nullptr && blob()->is_viewed_at(bytes)) {
@@ -122,9 +146,9 @@ class Container : private WeightsState, public AOTInductorModelContainer {
   void free_inactive() {
     const std::lock_guard lock(update_mutex_);
     const size_t inactive = 1 - active_index();
-    auto& buffer = private_member(Buffers(), *this)[inactive];
+    const BufferView buffer = buffer_of(*this, inactive);
     for (const Layout::Entry& entry : layout_.entries()) {
-      buffer.map->erase(model().constant_name(static_cast<int64_t>(entry.index)));
+      buffer.map.erase(model().constant_name(static_cast<int64_t>(entry.index)));
       sets_[inactive].constants[entry.index] = Constant();
     }
     refresh(sets_[inactive], layout_);
@@ -176,7 +200,7 @@ class Container : private WeightsState, public AOTInductorModelContainer {
   }
 
   size_t active_index() {
-    return static_cast<size_t>(private_member(ActiveIndex(), *this));
+    return active_index_of(*this);
   }
 
   void place_mapping() {
@@ -217,7 +241,7 @@ class Container : private WeightsState, public AOTInductorModelContainer {
       indices.push_back(each.index);
     }
     put_handles_locked(set_index, indices);
-    private_member(Buffers(), *this)[set_index].fold_state = ConstantState::INITIALIZED;
+    buffer_of(*this, set_index).fold_state = ConstantState::INITIALIZED;
     refresh(set, layout_);
     // `fresh` holds the former constants by now and frees them after the map's handles are gone.
   }
@@ -228,14 +252,14 @@ class Container : private WeightsState, public AOTInductorModelContainer {
   }
 
   void put_handles_locked(size_t set_index, const std::vector<size_t>& indices) {
-    auto& buffer = private_member(Buffers(), *this)[set_index];
-    buffer.array->resize(model().num_constants());
+    const BufferView buffer = buffer_of(*this, set_index);
+    buffer.array.resize(model().num_constants());
     for (const size_t index : indices) {
       RAIIAtenTensorHandle handle = same_tensor(sets_[set_index].constants[index].tensor);
-      buffer.array->at(index) = ConstantHandle(handle.get());
-      buffer.map->insert_or_assign(
+      buffer.array.at(index) = ConstantHandle(handle.get());
+      buffer.map.insert_or_assign(
           model().constant_name(static_cast<int64_t>(index)),
-          MaybeOwningAtenTensorHandle(std::move(handle)));
+          ConstantMap::mapped_type(std::move(handle)));
     }
   }
 
@@ -246,7 +270,7 @@ class Container : private WeightsState, public AOTInductorModelContainer {
       return;
     }
     const std::lock_guard lock(update_mutex_);
-    if (private_member(Buffers(), *this)[active_index()].fold_state == ConstantState::INITIALIZED) {
+    if (buffer_of(*this, active_index()).fold_state == ConstantState::INITIALIZED) {
       run_const_fold(/* inactive_buffer = */ false, stream, proxy_executor);
     }
   }
@@ -268,6 +292,9 @@ class Container : private WeightsState, public AOTInductorModelContainer {
   }
 
   Layout layout_;
+#if AOTWIN_TORCH_BEFORE(2, 13)
+  std::vector<AOTInductorConstantMapEntry> entries_;
+#endif
   // Serialises what changes constants. Taken before the container's own execution mutex.
   std::mutex update_mutex_;
 };

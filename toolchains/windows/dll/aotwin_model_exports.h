@@ -52,7 +52,7 @@ class Model : private WeightsState, public AOTInductorModel {
     if (!folded_ && num_folded_constants() != 0) {
       for (const auto& [name, tensor] :
            run_const_fold(nullptr, nullptr, /* initialization = */ true)) {
-        constants_map_->insert_or_assign(name, MaybeOwningAtenTensorHandle(tensor));
+        constants_map_->insert_or_assign(name, ConstantMap::mapped_type(tensor));
       }
       update_constants_array_from_map();
     }
@@ -63,7 +63,7 @@ class Model : private WeightsState, public AOTInductorModel {
  private:
   void put(size_t index, RAIIAtenTensorHandle&& handle) {
     constants_map_->insert_or_assign(
-        constant_name(static_cast<int64_t>(index)), MaybeOwningAtenTensorHandle(std::move(handle)));
+        constant_name(static_cast<int64_t>(index)), ConstantMap::mapped_type(std::move(handle)));
   }
 
   // The generated code looks constants up with bounds checks: while some are missing it gets an empty

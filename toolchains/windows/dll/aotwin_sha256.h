@@ -4,7 +4,12 @@
 
 #include <windows.h>
 
+// Headers of torch 2.14 and later take this macro of Windows' own away, and bcrypt.h needs it.
+#pragma push_macro("VOID")
+#undef VOID
+#define VOID void
 #include <bcrypt.h>
+#pragma pop_macro("VOID")
 
 #include <array>
 #include <stdexcept>

@@ -36,7 +36,7 @@ inline void check_user_tensor(
   AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(tensor, &device));
   AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(tensor, &dtype));
   AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_get_layout(tensor, &layout));
-  if (device != model.constant_device_type(at)) {
+  if (device != device_of_constant(model, at)) {
     throw std::runtime_error(name + ": the tensor is not on the CPU");
   }
   if (layout != aoti_torch_layout_strided() || layout != model.constant_layout(at)) {

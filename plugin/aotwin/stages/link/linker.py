@@ -25,6 +25,21 @@ from aotwin.values import BlobInfo, Constant, SealedDll, Wrapper
 
 #: our own entry points (toolchains/windows/dll: aotwin_description.h, aotwin_info_exports.h)
 OWN_EXPORTS: tuple[str, ...] = ("AotwinBindRuntime", "AotwinDescribe", "AotwinWeightsInfo")
+#: entry points that toolchains/windows/dll defines for every torch, where later versions than the
+#: wrapper's generate them
+SUPPLIED_EXPORTS: tuple[str, ...] = (
+    "AOTInductorGetLastError",
+    "AOTInductorModelContainerCreateWithExternalConstants",
+    "AOTInductorModelContainerDidCallLoadConstants",
+    "AOTInductorModelContainerExtractConstantsMapEntries",
+    "AOTInductorModelContainerUpdateConstantBufferFromCpu",
+    "AOTInductorModelContainerUpdateConstantBufferFromCpuPairs",
+    "AOTInductorModelContainerUpdateConstantBufferPairs",
+    "AOTInductorModelContainerUpdateInactiveConstantBufferPairs",
+    "AOTInductorModelContainerUpdateUserManagedConstantBufferPairs",
+    "AOTInductorModelCreateV2",
+    "AOTInductorModelUpdateConstantsMapV2",
+)
 _PAIRING = "aotwin_pairing.c"
 _DESCRIPTION = "aotwin_description.c"
 _BINDING = "aotwin_binding.c"
@@ -98,8 +113,8 @@ def seal(path: Path, cpu: str) -> SealedDll:
 
 
 def exported_names(wrapper: Wrapper) -> tuple[str, ...]:
-    """What the DLL exports: the C API as far as the wrapper defines it, and our own."""
-    return tuple(sorted({*_ENTRY_POINT.findall(wrapper.source), *OWN_EXPORTS}))
+    """What the DLL exports: the C API, which the wrapper or the run-time part defines, and ours."""
+    return tuple(sorted({*_ENTRY_POINT.findall(wrapper.source), *SUPPLIED_EXPORTS, *OWN_EXPORTS}))
 
 
 def definition_file(dll_name: str, names: Iterable[str]) -> str:

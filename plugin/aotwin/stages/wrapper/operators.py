@@ -72,6 +72,6 @@ def extern_targets(extern_nodes: bytes | None) -> list[str]:
         raise WrapperError(
             "the node list of the model's fallback operators cannot be read",
             cause=str(targets[-1])[:200],
-            next_step="Generate the wrapper again with torch 2.13.",
+            next_step="Generate the wrapper again.",
         )
     return targets

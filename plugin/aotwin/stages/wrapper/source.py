@@ -43,12 +43,12 @@ _KINDS = {
     "Unknown": "unknown",
 }
 _FIELDS = (
-    *("name", "dtype", "device_type", "offset", "data_size", "from_folded", "type"),
+    *("name", "dtype", "offset", "data_size", "from_folded", "type"),
     *("shape", "stride", "layout", "original_fqn"),
 )
 
 _REGENERATE = (
-    "Generate it with torch 2.13 and aot_inductor.package_cpp_only=True, "
+    "Generate it with torch 2.10 or later and aot_inductor.package_cpp_only=True, "
     'aot_inductor.package_constants_on_disk_format="binary_blob".'
 )
 
@@ -164,7 +164,8 @@ def _constant(index: int, fields: dict[str, str], offset: int) -> Constant | Non
 
 
 def _refuse_foreign(name: str, fields: dict[str, str]) -> None:
-    if not fields["device_type"].endswith("_cpu"):
+    # torch 2.10 does not say it: there, all constants are on the model's own device
+    if not fields.get("device_type", "_cpu").endswith("_cpu"):
         raise WrapperError(
             f"the constant {name} does not live on the CPU",
             cause=f"its device is {fields['device_type'].removeprefix('cached_torch_')}",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,9 @@ _SCHEMA = 1
 #: whose policy every copy of our run time's library must meet, whatever it is called
 RUN_TIME_LIBRARY = "aotwin.dll"
 
+#: the start of a version of torch
+_MINOR = re.compile(r"(\d{1,4})\.(\d{1,4})\.")
+
 
 @dataclass(frozen=True)
 class ExportPolicy:
@@ -35,12 +39,15 @@ class ExportPolicy:
     optional: frozenset[str]
     #: glob patterns of our own
     own: tuple[str, ...]
+    #: torch's (major, minor) -> what each DLL for it, and for later ones, exports besides
+    later: Mapping[tuple[int, int], frozenset[str]] = field(default_factory=dict)
 
     def allows(self, name: str) -> bool:
         """The symbol may be exported."""
         return (
             name in self.required
             or name in self.optional
+            or any(name in names for names in self.later.values())
             or any(fnmatchcase(name, pattern) for pattern in self.own)
         )
 
@@ -95,6 +102,16 @@ class Policy:
         """The policy of models that are bound to our own run time: Windows alone is imported."""
         return replace(self, role="bound", imports=ImportPolicy(frozenset(), self.imports.system))
 
+    def for_torch(self, version: str) -> Policy:
+        """The policy of models of one torch: "2.14.1". Of an unknown text, this very policy."""
+        found = _MINOR.match(version)
+        if found is None:
+            return self
+        minor = (int(found[1]), int(found[2]))
+        added = (names for since, names in self.exports.later.items() if since <= minor)
+        required = self.exports.required.union(*added)
+        return replace(self, exports=replace(self.exports, required=required, later={}))
+
     def __post_init__(self) -> None:
         """Refuse data that contradicts itself: a rule that no DLL can meet, or any can.
 
@@ -122,6 +139,10 @@ class Policy:
                 "a program exports" if self.role == "program" else "no export is required",
             ),
             (bool(exports.required & exports.optional), "an export is required and optional"),
+            (
+                any(names & exports.required for names in exports.later.values()),
+                "an export is required always and later",
+            ),
             (any(set(own) <= set("*?") for own in exports.own), "every export counts as our own"),
             (
                 self.role == "model" and not imports.sysroot,
@@ -241,6 +262,10 @@ def parse_policy(target: str, data: Mapping[str, Any], system: Mapping[str, Any]
                 required=frozenset(data["exports"]["required"]),
                 optional=frozenset(data["exports"]["optional"]),
                 own=tuple(data["exports"]["own"]),
+                later={
+                    _minor(since): frozenset(names)
+                    for since, names in data["exports"].get("later", {}).items()
+                },
             ),
             imports=ImportPolicy(
                 sysroot=frozenset(data["imports"]["sysroot"]),
@@ -253,6 +278,11 @@ def parse_policy(target: str, data: Mapping[str, Any], system: Mapping[str, Any]
             cause=f"{type(error).__name__}: {error}",
             next_step="Mend the policy file under toolchains/targets/.",
         ) from error
+
+
+def _minor(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return int(major), int(minor)
 
 
 def _read(path: Path) -> dict[str, Any]:
