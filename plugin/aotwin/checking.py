@@ -33,9 +33,9 @@ def check_all(paths: Iterable[str | os.PathLike[str]], *, full: bool) -> Iterato
         # The longest part of checking one DLL is the import of LIEF: all else comes beside it.
         readers.start()
         from aotwin.stages.check import check_path
-        from aotwin.stages.link import installed_sysroot
+        from aotwin.stages.link import installed_sysroots
         from aotwin.target.toolchain import load_toolchain
 
-        sysroot = installed_sysroot(load_toolchain("windows-x86_64"))
+        sysroots = installed_sysroots(load_toolchain("windows-x86_64"))
         for path in paths:
-            yield check_path(Path(path), sysroot, full=full, read=readers.read)
+            yield check_path(Path(path), sysroots, full=full, read=readers.read)

@@ -80,6 +80,9 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default="auto",
         help="own: no torch on Windows; auto (the default): own where it has every operator",
     )
+    build.add_argument(
+        "--torch", default="", metavar="VERSION", help="what generated a ready wrapper: 2.12.1"
+    )
     build.add_argument("--check", choices=("static", "wine"), default="static")
     build.add_argument(
         "--format",
@@ -121,6 +124,7 @@ def _build(options: argparse.Namespace) -> int:
             cpu=cpus[0],
             progress=progress,
             check=options.check,
+            torch=options.torch,
         )
         print(path)
         return 0
@@ -133,6 +137,7 @@ def _build(options: argparse.Namespace) -> int:
         progress=progress,
         check=options.check,
         runtime=options.runtime,
+        torch=options.torch,
     )
     if options.sdk is not None:
         _write_sdk(built.directory, options.sdk, toolchain)
@@ -247,11 +252,27 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _add_toolchain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    toolchain = commands.add_parser("toolchain", help="fetch, list or clean what is cached")
-    actions = toolchain.add_subparsers(required=True, metavar="fetch|list|clean")
+    toolchain = commands.add_parser(
+        "toolchain", help="fetch, list or clean what is cached; pin another torch"
+    )
+    actions = toolchain.add_subparsers(required=True, metavar="fetch|pin|list|clean")
     fetch = actions.add_parser("fetch", help="fetch the sysroot and build zig's C++ run time now")
     fetch.add_argument("--target", default="windows")
+    fetch.add_argument(
+        "--torch", default="", metavar="VERSION", help="whose sysroot (default: the newest's)"
+    )
     fetch.set_defaults(command=_toolchain_fetch)
+    pin = actions.add_parser(
+        "pin", help="pin another torch: fetch, compile and open a probe model, compare"
+    )
+    pin.add_argument("requirement", metavar="torch==VERSION")
+    pin.add_argument("--target", default="windows")
+    pin.add_argument(
+        "-o", "--output", type=Path, metavar="DIR",
+        help="where the pin file goes, to be named by AOTWIN_SYSROOTS (default: aotwin's own)",
+    )  # fmt: skip
+    pin.add_argument("--check", choices=("static", "wine"), default="wine")
+    pin.set_defaults(command=_toolchain_pin)
     actions.add_parser("list", help="list what is cached").set_defaults(command=_toolchain_list)
     actions.add_parser("clean", help="remove the cache").set_defaults(command=_toolchain_clean)
 
@@ -259,8 +280,23 @@ def _add_toolchain(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 def _toolchain_fetch(options: argparse.Namespace) -> int:
     from aotwin.pipeline import fetch_toolchain
 
-    print(fetch_toolchain(options.target, progress=Progress()))
+    print(fetch_toolchain(options.target, torch=options.torch, progress=Progress()))
     return 0
+
+
+def _toolchain_pin(options: argparse.Namespace) -> int:
+    from aotwin.pinning import pin_torch
+
+    report = pin_torch(
+        options.requirement,
+        options.output,
+        target=options.target,
+        check=options.check,
+        progress=Progress(),
+    )
+    print(report.path)
+    print(report.to_text(), file=sys.stderr)
+    return 0 if report else 1
 
 
 def _toolchain_list(_: argparse.Namespace) -> int:

@@ -11,11 +11,11 @@ from aotwin.adapters.storage.files import storage_errors, temporary_folder, work
 from aotwin.adapters.tools.index import file_sha256
 from aotwin.assembly import Job, finish, share_blobs, start
 from aotwin.bindings import write_libs
-from aotwin.errors import StorageError
+from aotwin.errors import ConfigurationError, StorageError
 from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.progress import Progress
 from aotwin.session import Session, open_session, run_time_of
-from aotwin.stages.generate import open_source
+from aotwin.stages.generate import Generator, open_source
 from aotwin.stages.pack import (
     ModelContents,
     PackedFile,
@@ -52,6 +52,7 @@ def build_model(
     progress: Progress | None = None,
     check: str = "static",
     runtime: str = "auto",
+    torch: str = "",
 ) -> BuiltModel:
     """Build one model into a folder that any host program on Windows can load.
 
@@ -67,6 +68,7 @@ def build_model(
         progress: where to report stages; nowhere by default.
         check: "static", or "wine" to load the DLL in Wine as well.
         runtime: "own" (no torch on Windows), "torch", or "auto": own where it has every operator.
+        torch: the version that generated a ready wrapper, where the wrapper does not tell.
 
     Returns:
         The folder and the files in it.
@@ -74,7 +76,12 @@ def build_model(
     Raises:
         AotwinError: whatever a user can cause, see `aotwin.errors`.
     """
-    from aotwin.configuration.checkers import check_cpus, check_model_name, check_runtime
+    from aotwin.configuration.checkers import (
+        check_cpus,
+        check_model_name,
+        check_runtime,
+        torch_version,
+    )
 
     progress = progress or Progress(quiet=True)
     toolchain = load_toolchain(target)
@@ -83,7 +90,11 @@ def build_model(
     final = Path(output_dir).absolute().joinpath(*name.split("."))
     _require_replaceable(final)
     check_runtime(runtime, "runtime")
-    spec = ModelSpec(name, None, None, tuple(cpu), dict(inductor or {}), runtime=runtime)
+    if torch:
+        torch_version(torch, "torch")
+    spec = ModelSpec(
+        name, None, None, tuple(cpu), dict(inductor or {}), runtime=runtime, torch=torch
+    )
     generator = open_source(source, spec, Path.cwd(), toolchain)
     with working_folder(final.parent) as work:
         with open_session(
@@ -118,6 +129,7 @@ def build_pt2(
     inductor: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     check: str = "static",
+    torch: str = "",
 ) -> Path:
     """Build one model into a `.pt2` for torch's own Windows loader.
 
@@ -143,6 +155,7 @@ def build_pt2(
             check=check,
             # torch's own loader hands torch's tensors to the DLL.
             runtime="torch",
+            torch=torch,
         )
         write_pt2(built.directory, path)
     return path
@@ -181,6 +194,7 @@ def build_wheel(
         open_source(spec.wrapper or spec.program, spec, settings.project_dir, toolchain)
         for spec in settings.models
     ]
+    _require_one_torch(settings.models, generators)
     with working_folder(wheel_directory) as work:
         with open_session(
             toolchain,
@@ -219,8 +233,11 @@ def build_wheel(
     return wheel.name
 
 
-def fetch_toolchain(target: str, *, progress: Progress) -> Path:
+def fetch_toolchain(target: str, *, torch: str = "", progress: Progress) -> Path:
     """Fetch a target's sysroot and build zig's C++ run time for it, before they are needed.
+
+    Args:
+        torch: whose sysroot, "2.12.1"; by default the newest torch's that is pinned.
 
     Returns:
         The sysroot's folder.
@@ -230,7 +247,7 @@ def fetch_toolchain(target: str, *, progress: Progress) -> Path:
         temporary_folder() as folder,
         open_session(
             toolchain,
-            toolchain.newest_torch,
+            torch or toolchain.newest_torch,
             folder,
             progress=progress,
             jobs=len(os.sched_getaffinity(0)),
@@ -296,6 +313,18 @@ def _sbom(
     return lambda metadata, epoch: render_sbom(
         metadata, models, components, generated_by=generated_by, epoch=epoch
     )
+
+
+def _require_one_torch(specs: Sequence[ModelSpec], generators: Sequence[Generator]) -> None:
+    """One build compiles against one torch."""
+    pairs = zip(specs, generators, strict=True)
+    versions = {spec.name: generator.torch_version for spec, generator in pairs}
+    if len(set(versions.values())) > 1:
+        raise ConfigurationError(
+            "the models of this project are of different torch versions",
+            cause=", ".join(f"{name} of torch {version}" for name, version in versions.items()),
+            next_step="Generate them with one torch, or give them projects of their own.",
+        )
 
 
 def _require_replaceable(final: Path) -> None:

@@ -212,6 +212,8 @@ class ModelSpec:
     sdk: bool = False
     #: "auto", "own" or "torch"
     runtime: str = "auto"
+    #: the torch that wrote a ready wrapper, "2.12.1"; "" where the wrapper itself is to tell
+    torch: str = ""
 
     @property
     def stem(self) -> str:

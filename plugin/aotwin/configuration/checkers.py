@@ -26,6 +26,7 @@ NO_TARGET = "none"
 #: whose C functions a model may be asked to call; "auto": aotwin's own where it has all of them
 RUN_TIMES = ("auto", "own", "torch")
 
+_RELEASE = re.compile(r"\d{1,4}\.\d{1,4}\.\d{1,4}")
 _URL = re.compile(r"https?://[A-Za-z0-9\[][!-~]{0,2000}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PROGRAM_REFERENCE = re.compile(
@@ -205,6 +206,12 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, list):
         return all(_is_plain(item) for item in value)
     return isinstance(value, (bool, int, float, str)) or value == {}
+
+
+def torch_version(value: object, where: str) -> str:
+    if not isinstance(value, str) or not _RELEASE.fullmatch(value):
+        raise wrong(where, value, 'a version of torch, such as "2.12.1"')
+    return value
 
 
 def line_of_text(value: object, where: str) -> str:

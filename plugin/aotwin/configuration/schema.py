@@ -99,6 +99,13 @@ MODEL_KEYS: Mapping[str, Key] = {
         "What AOTInductor wrote with `package_cpp_only`; needs no torch to build.",
         setting=False,
     ),
+    "torch": Key(
+        checkers.torch_version,
+        "version, such as `2.12.1`",
+        "as the wrapper's text or metadata tell",
+        "The torch that generated `wrapper`. A `program` is compiled by the one that is installed.",
+        setting=False,
+    ),
     "cpu": Key(
         checkers.cpu_names,
         "list, as above",
@@ -163,6 +170,8 @@ SIGN_KEYS: Mapping[str, Key] = {
 OTHER_VARIABLES: Mapping[str, str] = {
     "AOTWIN_CACHE_DIR": "Folder of the cache (sysroots, zig); by default the user's cache folder.",
     "AOTWIN_SYSROOT": "A folder or file with the target's wheels, for builds without a network.",
+    "AOTWIN_SYSROOTS": "A folder with pinned sysroots of your own, for torch versions that aotwin "
+    "has none for.",
     "AOTWIN_KEEP_SOURCES": "A folder in which the generated sources are kept.",
     "AOTWIN_VERIFY_WEIGHTS": "On Windows: `full` makes a model hash its whole blob at load.",
     "AOTWIN_PREFETCH": "On Windows: `1` makes a model read its blob ahead at load.",

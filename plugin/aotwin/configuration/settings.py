@@ -227,6 +227,7 @@ def _model(name: str, value: object, project_dir: Path) -> ModelSpec:
         sdk=said.get("sdk", False),
         # "" where the model says nothing: what is said for the project comes last.
         runtime=said.get("runtime", ""),
+        torch=said.get("torch", ""),
     )
 
 

@@ -135,13 +135,25 @@ def _torch_natively(home: Path, torch: Path | None) -> str | None:
 
 def is_over_own_run_time(model: Path) -> bool:
     """Whether a built model, its folder or a DLL in it, needs no torch; False where nobody says."""
+    return _said(model, "runtime") == "own"
+
+
+def _torch_of(model: Path) -> str:
+    """The torch that a built model was compiled for; "" where nobody says."""
+    torch = _said(model, "torch")
+    version = torch.get("version") if isinstance(torch, dict) else None
+    return version if isinstance(version, str) else ""
+
+
+def _said(model: Path, key: str) -> object:
+    """What the manifest of a model, its folder or a DLL in it, says of a key; None without one."""
     home = model if model.is_dir() else model.parent
     try:
         with (home / MANIFEST_NAME).open("rb") as file:
-            manifest = json.loads(file.read(MAX_MANIFEST_NBYTES))
-        return bool(manifest["runtime"] == "own")
+            said: object = json.loads(file.read(MAX_MANIFEST_NBYTES))[key]
+            return said
     except (OSError, ValueError, LookupError, TypeError):
-        return False
+        return None
 
 
 def _program_of_sdk(sdk: Path) -> Path:
@@ -188,7 +200,7 @@ def _run_with_wine(
     program = _program_of_sdk(sdk) if sdk else build_run_program(toolchain, find_zig())
     folder = torch
     if folder is None and not is_over_own_run_time(directory):
-        folder = torch_folder(toolchain)
+        folder = torch_folder(toolchain, _torch_of(directory))
     arguments = run_arguments(
         windows_path(directory),
         [windows_path(path) for path in inputs],
@@ -216,8 +228,11 @@ def _with_linux_paths(value: Any) -> Any:
     return linux_path(value) if isinstance(value, str) else value
 
 
-def torch_folder(toolchain: Toolchain) -> Path:
-    """The sysroot's torch DLLs with the VC++ run time beside them, in the user cache.
+def torch_folder(toolchain: Toolchain, version: str = "") -> Path:
+    """A sysroot's torch DLLs with the VC++ run time beside them, in the user cache.
+
+    Args:
+        version: of torch; "" for the newest that is pinned.
 
     Raises:
         SysrootError: a wheel cannot be had, or is not the pinned one.
@@ -225,7 +240,7 @@ def torch_folder(toolchain: Toolchain) -> Path:
     from aotwin.adapters.tools.zig import find_zig
     from aotwin.stages.link import prepare_sysroot
 
-    pin = toolchain.sysroot(toolchain.newest_torch)
+    pin = toolchain.sysroot(version or toolchain.newest_torch)
     sysroot = prepare_sysroot(
         toolchain, pin, find_zig(), remark=lambda text: print(f"· {text}", file=sys.stderr)
     )
@@ -252,5 +267,5 @@ def _with_vc_runtime(sysroot: Sysroot) -> Path:
             # 300 MB: a second name, not a second copy; both lie in the user cache.
             os.link(dll, folder / dll.name)
 
-    name = f"{sysroot.directory.name}-{runtime.wheel.sha256[:12]}"
+    name = f"{sysroot.directory.name}-{runtime.wheel.sha256[:12]}-{len(runtime.names)}"
     return build_once(cache_dir() / "runtime" / name, build)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+#: environment variable: a folder with pinned sysroots of the user's own
+PINS_VARIABLE = "AOTWIN_SYSROOTS"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,11 @@ class SysrootPin:
     openmp: PinnedFile
     #: DLL name -> patterns of the exported names that get an import library
     import_libraries: Mapping[str, tuple[str, ...]]
+    #: C functions that torch_cpu.dll exports -> digest of what the headers say that they take and
+    #: give (`declared_signatures`), "" where they declare none
+    shims: Mapping[str, str] = field(default_factory=dict)
+    #: entry points that torch's runner looks for in a model's DLL
+    runner: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,20 @@ class Toolchain:
     definitions: tuple[str, ...]
     dropped_definitions: frozenset[str]
     link_flags: tuple[str, ...]
-    #: torch version -> file under targets/sysroots/
-    sysroots: Mapping[str, str]
+
+    @property
+    def sysroots(self) -> Mapping[str, Path]:
+        """torch version -> its pin file: aotwin's own, and those in `$AOTWIN_SYSROOTS`.
+
+        Raises:
+            ConfigurationError: `$AOTWIN_SYSROOTS` is no folder.
+        """
+        ending = f"-{self.name}.toml"
+        return {
+            path.name.removeprefix("torch-").removesuffix(ending): path
+            for folder in (toolchain_path("targets/sysroots"), *_own_pins())
+            for path in sorted(folder.glob(f"torch-*{ending}"))
+        }
 
     @property
     def torch_versions(self) -> tuple[str, ...]:
@@ -105,14 +126,47 @@ class Toolchain:
         Raises:
             ConfigurationError: there is none for this version.
         """
-        filename = self.sysroots.get(torch_version)
-        if filename is None:
+        path = self.sysroots.get(torch_version)
+        if path is None:
             raise ConfigurationError(
                 f"there is no pinned sysroot for torch {torch_version} on {self.name}",
                 cause=f"pinned are: {', '.join(self.torch_versions)}",
-                next_step="Build with one of these torch versions.",
+                next_step="Build with one of these torch versions, or pin this one for yourself: "
+                f"aotwin toolchain pin torch=={torch_version} -o FOLDER, and set "
+                f"{PINS_VARIABLE} to the folder.",
             )
-        return _parse_sysroot(_read(f"sysroots/{filename}"))
+        return read_pin(path)
+
+
+def _own_pins() -> tuple[Path, ...]:
+    """The user's own folder of pin files, if there is one."""
+    chosen = os.environ.get(PINS_VARIABLE)
+    if not chosen:
+        return ()
+    folder = Path(chosen).expanduser().absolute()
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"{PINS_VARIABLE} is {chosen}, which is no folder",
+            cause="it names the folder of your own pinned sysroots",
+            next_step="Make one with aotwin toolchain pin torch==VERSION -o FOLDER, or unset it.",
+        )
+    return (folder,)
+
+
+def read_pin(path: Path) -> SysrootPin:
+    """The pinned sysroot in a file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is none.
+    """
+    try:
+        return _parse_sysroot(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{path} is no pinned sysroot",
+            cause=f"{type(error).__name__}: {error}",
+            next_step="Make it again with aotwin toolchain pin.",
+        ) from error
 
 
 def vc_runtime() -> VcRuntime:
@@ -184,7 +238,6 @@ def _parse(data: dict[str, Any]) -> Toolchain:
         definitions=tuple(data["compile"]["definitions"]),
         dropped_definitions=frozenset(data["compile"]["dropped_definitions"]),
         link_flags=tuple(data["link"]["flags"]),
-        sysroots=dict(data["sysroots"]),
     )
 
 
@@ -196,4 +249,6 @@ def _parse_sysroot(data: dict[str, Any]) -> SysrootPin:
         import_libraries={
             dll: tuple(patterns) for dll, patterns in data["import_libraries"].items()
         },
+        shims=dict(data.get("shims", {})),
+        runner=frozenset(data.get("runner", {}).get("entry_points", ())),
     )

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from generated_wrapper import BUFFER, WEIGHT, archive, files, source
 
+from aotwin.stages.check.rules.policy import load_policy
 from aotwin.stages.link.linker import (
     OWN_EXPORTS,
+    SUPPLIED_EXPORTS,
     definition_file,
     exported_names,
     link_command,
@@ -65,10 +67,23 @@ def test_a_pairing_without_constants_is_c_all_the_same(wrapper: Wrapper) -> None
 
 def test_exports_are_the_wrapper_s_c_api_and_our_own(wrapper: Wrapper) -> None:
     assert exported_names(wrapper) == tuple(
-        sorted(["AOTInductorModelContainerRun", "AOTInductorModelCreate", *OWN_EXPORTS])
+        sorted(
+            {"AOTInductorModelContainerRun", "AOTInductorModelCreate"}
+            | {*SUPPLIED_EXPORTS, *OWN_EXPORTS}
+        )
     )
     without = dataclasses.replace(wrapper, source="")
-    assert exported_names(without) == tuple(sorted(OWN_EXPORTS))
+    assert exported_names(without) == tuple(sorted({*SUPPLIED_EXPORTS, *OWN_EXPORTS}))
+
+
+def test_every_torch_s_dll_exports_what_the_policy_asks_for() -> None:
+    """By what the generated wrappers define, and what the run-time part supplies."""
+    for folder in sorted((Path(__file__).parents[2] / "wrappers").glob("*.*.*")):
+        source = (folder / "counter" / "counter.wrapper.cpp").read_text(encoding="utf-8")
+        names = exported_names(Wrapper(source, (), (), {}, None, (), ()))
+        policy = load_policy().for_torch(folder.name).exports
+        assert policy.required <= set(names), folder.name
+        assert [name for name in names if not policy.allows(name)] == [], folder.name
 
 
 def test_a_definition_file_names_the_dll_and_every_export() -> None:

@@ -15,7 +15,7 @@ from aotwin.adapters.tools.zig import Zig
 from aotwin.errors import SysrootError
 from aotwin.stages.link.sysroot import (
     import_library_command,
-    installed_sysroot,
+    installed_sysroots,
     prepare_sysroot,
     without_directives,
 )
@@ -124,4 +124,4 @@ def test_a_wheel_of_another_layout_leaves_no_sysroot(
     assert not list(tmp_path.rglob("escaped.h"))
     left = [path for path in (tmp_path / "cache" / "sysroots").iterdir() if path.suffix != ".lock"]
     assert left == []
-    assert installed_sysroot(TOOLCHAIN) is None
+    assert installed_sysroots(TOOLCHAIN) == {}

@@ -63,22 +63,58 @@ def fetch(pinned: PinnedFile, directory: Path, *, local: Path | None = None) -> 
             )
         verify(candidate, pinned)
         return candidate
-    result = run(
-        download_command(sys.executable, pinned, directory),
-        tool="pip",
-        env={"PIP_NO_INPUT": "1", "PYTHONWARNINGS": "ignore"},
-    )
+    problem = _download(pinned, directory)
     path = directory / pinned.filename
-    if result.returncode != 0 or not path.is_file():
-        errors = [line for line in result.stderr.splitlines() if "ERROR" in line]
+    if problem or not path.is_file():
         raise SysrootError(
             f"{pinned.requirement} for {pinned.platform} cannot be fetched",
-            cause=errors[0] if errors else (result.stderr.strip()[-300:] or "pip found no wheel"),
+            cause=problem or "pip found no wheel",
             next_step="Check the network and pip's index (pip config list), or put "
             f"{pinned.filename} into a folder and set AOTWIN_SYSROOT to it.",
         )
     verify(path, pinned)
     return path
+
+
+def fetch_unpinned(wanted: PinnedFile, directory: Path, *, local: Path | None = None) -> Path:
+    """A wheel that is about to be pinned: whatever pip's index, or a local folder, has for it.
+
+    Args:
+        wanted: its requirement, platform, Python and ABI count.
+        directory: an empty one, where pip puts it.
+        local: a folder that has it, asked instead.
+
+    Returns:
+        Path of the wheel.
+
+    Raises:
+        SysrootError: it cannot be had.
+    """
+    name, _, version = wanted.requirement.partition("==")
+    problem = "" if local is not None else _download(wanted, directory)
+    pattern = f"{name.replace('-', '_')}-{version}-*{wanted.abi}-{wanted.platform}.whl"
+    found = sorted((local or directory).glob(pattern))
+    if problem or not found:
+        raise SysrootError(
+            f"{wanted.requirement} for {wanted.platform} cannot be fetched",
+            cause=problem or f"there is no {pattern}" + (f" in {local}" if local else ""),
+            next_step="Check that there is such a release, the network, and pip's index and "
+            "constraints (pip config list).",
+        )
+    return found[-1]
+
+
+def _download(pinned: PinnedFile, directory: Path) -> str:
+    """Have pip fetch a wheel; returns what it says where it fails, else ""."""
+    result = run(
+        download_command(sys.executable, pinned, directory),
+        tool="pip",
+        env={"PIP_NO_INPUT": "1", "PYTHONWARNINGS": "ignore"},
+    )
+    if result.returncode == 0:
+        return ""
+    errors = [line for line in result.stderr.splitlines() if "ERROR" in line]
+    return errors[0] if errors else (result.stderr.strip()[-300:] or "pip found no wheel")
 
 
 def verify(path: Path, pinned: PinnedFile) -> None:

@@ -35,7 +35,7 @@ def require_sound(
     Raises:
         CheckError: there is a finding that forbids shipping the DLL.
     """
-    policy = load_policy(toolchain.name)
+    policy = load_policy(toolchain.name).for_torch(sysroot.torch_version)
     report = check_dll(
         dll.path,
         policy=policy.over_own_run_time() if own_run_time else policy,

@@ -14,6 +14,7 @@ from aotwin.stages.check.dll import judge
 from aotwin.stages.check.inspection import TARGET, Inspection
 from aotwin.stages.check.rules import File
 from aotwin.stages.check.rules.policy import RUN_TIME_LIBRARY, Policy, load_sdk_policies
+from aotwin.stages.link import Sysroot
 
 
 def judge_dll(
@@ -26,6 +27,8 @@ def judge_dll(
     # First: they come from the disk while the readers are still starting.
     exports = _exports(manifest, inspection)
     policy = inspection.policy
+    if manifest is not None:
+        policy = policy.for_torch(manifest.torch_version)
     if manifest is not None and manifest.libs is not None:
         policy = policy.over_own_run_time()
     file = _read(files, path, sealed, policy, inspection)
@@ -38,7 +41,8 @@ def judge_dll(
     if file.data is None or facts is None:
         return {}
     cpu = listed.cpu if listed else ""
-    resolved = _resolved(facts, found, policy, inspection, compared=exports is not None)
+    sysroot = _sysroot(manifest, inspection)
+    resolved = _resolved(facts, found, policy, sysroot.torch_version if sysroot else "")
     inspection.examined.append(_examined(path, file, facts, cpu, resolved))
     return {name: find_pairings(file.data, facts)}
 
@@ -63,7 +67,7 @@ def _judge_own(
     found, facts = judge(file, policy, None, place=path)
     inspection.found += found
     if facts is not None:
-        resolved = _resolved(facts, found, policy, inspection, compared=False)
+        resolved = _resolved(facts, found, policy, "")
         inspection.examined.append(_examined(path, file, facts, "", resolved))
 
 
@@ -83,24 +87,28 @@ def _exports(
     manifest: Manifest | None, inspection: Inspection
 ) -> Mapping[str, frozenset[str]] | None:
     """What torch's DLLs export, where the sysroot at hand is the one that the model needs."""
-    sysroot = inspection.sysroot
-    if sysroot is None:
-        inspection.skip("PE-IMPORT-SYSROOT", "torch's own DLLs are not at hand")
-        return None
-    if manifest is not None and manifest.torch_version != sysroot.torch_version:
-        wanted = manifest.torch_version[:40]
-        inspection.skip("PE-IMPORT-SYSROOT", f"the DLLs of torch {wanted} are not at hand")
-        return None
-    return sysroot.exports
+    sysroot = _sysroot(manifest, inspection)
+    if sysroot is not None:
+        return sysroot.exports
+    wanted = "torch's own DLLs"
+    if manifest is not None and inspection.sysroots:
+        wanted = f"the DLLs of torch {manifest.torch_version[:40]}"
+    inspection.skip("PE-IMPORT-SYSROOT", f"{wanted} are not at hand")
+    return None
+
+
+def _sysroot(manifest: Manifest | None, inspection: Inspection) -> Sysroot | None:
+    """That of the model's torch; without a manifest, the newest one."""
+    if manifest is not None:
+        return inspection.sysroots.get(manifest.torch_version)
+    return next(reversed(list(inspection.sysroots.values())), None)
 
 
 def _resolved(
     facts: PeFacts,
     found: list[Finding],
     policy: Policy,
-    inspection: Inspection,
-    *,
-    compared: bool,
+    torch: str,
 ) -> str:
     """Where its imports were found, in a few words."""
     count = f"{len(facts.imports)} imports"
@@ -108,9 +116,9 @@ def _resolved(
         return f"{count}, not all as they must be"
     if not any(policy.imports.is_sysroot(dll) for dll in facts.import_dlls):
         return f"{count} resolved in Windows"
-    if not compared or inspection.sysroot is None:
+    if not torch:
         return f"{count}, those of torch not compared"
-    return f"{count} resolved in torch {inspection.sysroot.torch_version} and Windows"
+    return f"{count} resolved in torch {torch} and Windows"
 
 
 def _examined(path: str, file: File, facts: PeFacts, cpu: str, resolved: str) -> Examined:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +21,8 @@ class Inspection:
     """What was found so far, and what the rules compare with."""
 
     policy: Policy
-    #: the target's, None where there is none at hand
-    sysroot: Sysroot | None
+    #: those of the target that are at hand: torch version -> sysroot
+    sysroots: Mapping[str, Sysroot]
     #: whether to hash blobs and other large files as well
     full: bool
     read: Read

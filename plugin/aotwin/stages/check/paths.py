@@ -32,14 +32,19 @@ _SUFFIXES: Mapping[str, Literal["dll", "wheel", "pt2"]] = {
 
 
 def check_path(
-    path: Path, sysroot: Sysroot | None, *, full: bool = False, read: Read | None = None
+    path: Path,
+    sysroots: Mapping[str, Sysroot] | None,
+    *,
+    full: bool = False,
+    read: Read | None = None,
 ) -> Report:
     """Check whatever a path leads to.
 
     Args:
         path: a DLL (with its manifest and blob, where they lie beside it), a program of the SDK, a
             folder with built models at any depth, a wheel or a `.pt2`.
-        sysroot: the target's, to compare imports with; None where there is none at hand.
+        sysroots: of the target, torch version -> sysroot, to compare imports with; None where
+            there is none at hand.
         full: whether to hash blobs and other large files as well.
         read: `Readers.read`; by default each DLL gets processes of its own.
 
@@ -49,7 +54,7 @@ def check_path(
     Raises:
         ToolError: pefile or LIEF is not installed.
     """
-    inspection = Inspection(load_policy(TARGET), sysroot, full, read or read_with_all)
+    inspection = Inspection(load_policy(TARGET), sysroots or {}, full, read or read_with_all)
     kind, problem = _kind(path)
     models: int | None = 0
     try:

@@ -6,7 +6,7 @@ from aotwin.stages.link.linker import definition_file, link_model, runtime_flags
 from aotwin.stages.link.sysroot import (
     Sysroot,
     import_library_command,
-    installed_sysroot,
+    installed_sysroots,
     prepare_sysroot,
 )
 
@@ -19,7 +19,7 @@ __all__ = [
     "definition_file",
     "definitions_for",
     "import_library_command",
-    "installed_sysroot",
+    "installed_sysroots",
     "link_model",
     "prepare_sysroot",
     "runtime_flags",

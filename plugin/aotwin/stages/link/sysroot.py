@@ -101,13 +101,14 @@ def prepare_sysroot(
     return Sysroot(directory, pin.torch_version, pin.torch.sha256)
 
 
-def installed_sysroot(toolchain: Toolchain) -> Sysroot | None:
-    """The newest sysroot of a target that is in the cache already; None if there is none."""
-    pin = toolchain.sysroot(toolchain.newest_torch)
-    directory = _directory(toolchain, pin)
-    if not directory.is_dir():
-        return None
-    return Sysroot(directory, pin.torch_version, pin.torch.sha256)
+def installed_sysroots(toolchain: Toolchain) -> dict[str, Sysroot]:
+    """The sysroots of a target that are in the cache already: torch version -> sysroot."""
+    pins = [toolchain.sysroot(version) for version in toolchain.torch_versions]
+    return {
+        pin.torch_version: Sysroot(directory, pin.torch_version, pin.torch.sha256)
+        for pin in pins
+        if (directory := _directory(toolchain, pin)).is_dir()
+    }
 
 
 def _directory(toolchain: Toolchain, pin: SysrootPin) -> Path:

@@ -7,14 +7,18 @@ types of Windows.
 from aotwin.stages.wrapper.llp64 import strip_commands, to_llp64
 from aotwin.stages.wrapper.mutability import pointer_written_names
 from aotwin.stages.wrapper.operators import extern_targets, operator_warnings
+from aotwin.stages.wrapper.origin import VERSION_KEY, Origin, origin_of
 from aotwin.stages.wrapper.reader import is_wrapper, read_wrapper
 from aotwin.stages.wrapper.source import SourceFacts, parse_source
 
 __all__ = [
+    "VERSION_KEY",
+    "Origin",
     "SourceFacts",
     "extern_targets",
     "is_wrapper",
     "operator_warnings",
+    "origin_of",
     "parse_source",
     "pointer_written_names",
     "read_wrapper",
