@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from aotwin.adapters.storage.files import storage_errors
-from aotwin.bindings import bound_run_time, library_reference, listed_libs
+from aotwin.bindings import bound_run_time, fitting_torches, library_reference, listed_libs
 from aotwin.errors import ConfigurationError
 from aotwin.formats.manifest import MANIFEST_NAME, render_manifest
 from aotwin.progress import Progress
@@ -146,12 +146,11 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
     files: dict[str, str] = {}
     objects = {cpu: result_of(compiling) for cpu, compiling in job.objects.items()}
     called = {cpu: called_functions(compiled) for cpu, compiled in objects.items()}
-    job.run_time = bound_run_time(
-        job.spec,
-        job.wrappers.values(),
-        {name for names in called.values() for name in names},
-        session,
-    )
+    all_called = {name for names in called.values() for name in names}
+    job.run_time = bound_run_time(job.spec, job.wrappers.values(), all_called, session)
+    runs_with: tuple[str, ...] = ()
+    if job.run_time is None:
+        runs_with = fitting_torches(next(iter(job.wrappers.values())), all_called, session)
     for index, (cpu, wrapper) in enumerate(job.wrappers.items()):
         stem = job.spec.stem if index == 0 else f"{job.spec.stem}.{cpu.name}"
         if session.warm_up.running:
@@ -174,6 +173,7 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
                 zig=session.zig,
                 cpu=cpu,
                 binding=binding,
+                runs_with=runs_with,
             )
         with session.progress.stage(f"check {stem}.dll"):
             for warning in require_sound(
@@ -198,6 +198,7 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
         files=files,
         torch_version=session.pin.torch_version,
         torch_sha256=session.pin.torch.sha256,
+        runs_with=runs_with,
         zig_version=session.zig.version,
         flags=_flags(job, session),
         sdk=job.sdk,

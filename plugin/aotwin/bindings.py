@@ -11,6 +11,8 @@ from pathlib import Path, PurePath
 
 from aotwin.session import Session, run_time_of
 from aotwin.stages.check import require_sound_libs
+from aotwin.stages.compatibility import verdicts
+from aotwin.stages.link import exported_names
 from aotwin.stages.runtime import RunTime, choose_run_time
 from aotwin.stages.wrapper import extern_targets
 from aotwin.values import ModelSpec, RuntimeLibs, Wrapper
@@ -37,6 +39,17 @@ def bound_run_time(
     if choice.remark:
         session.progress.remark(choice.remark)
     return run_time_of(session) if choice.own else None
+
+
+def fitting_torches(wrapper: Wrapper, called: Iterable[str], session: Session) -> tuple[str, ...]:
+    """Versions of torch that a model over torch runs in, oldest first; its own is among them.
+
+    Args:
+        called: functions that any of its DLLs calls.
+    """
+    own = session.pin.torch_version
+    found = verdicts(frozenset(called), exported_names(wrapper), own, session.toolchain)
+    return tuple(each.version for each in found if each or each.version == own)
 
 
 def library_reference(run_time: RunTime, directory: Path, session: Session) -> str:

@@ -237,7 +237,12 @@ def test_what_torch_itself_lacks_is_named(torch_sdk: Sdk, c_host: Path, tmp_path
 
 
 def test_a_model_of_another_torch_is_refused(torch_sdk: Sdk, c_host: Path, tmp_path: Path) -> None:
-    model = patched(torch_sdk.various, tmp_path / "m", "various.dll", {b"2.13.0\0": b"2.12.0\0"})
+    model = patched(
+        torch_sdk.various,
+        tmp_path / "m",
+        "various.dll",
+        {b"2.13.0\0": b"2.12.0\0", b" 2.13.0 ": b" 2.12.0 "},
+    )
     code, message = opened(torch_sdk, c_host, model, torch_sdk.torch)
     assert code == TORCH
     assert "was compiled for torch 2.12.0" in message and message.endswith("is torch 2.13.0")

@@ -29,6 +29,7 @@ def render_manifest(
     flags: Mapping[str, Sequence[str]],
     sdk: Mapping[str, str] | None = None,
     libs: RuntimeLibs | None = None,
+    runs_with: Sequence[str] = (),
 ) -> bytes:
     """The manifest as JSON, the same bytes for the same build.
 
@@ -39,6 +40,7 @@ def render_manifest(
         torch_sha256: of the wheel that the sysroot was made from.
         flags: cpu -> flags of the compile.
         sdk: files of the SDK, "sdk/bin/aotwin.dll" -> sha256, hex; none where there is no SDK.
+        runs_with: versions of torch that a model over torch runs in, `torch_version` among them.
         libs: of a model over aotwin's own run time; None: it is over torch.
     """
     data: dict[str, Any] = {
@@ -51,6 +53,7 @@ def render_manifest(
             "version": torch_version,
             "generated_by": wrapper.torch_version,
             "sysroot_sha256": torch_sha256,
+            **({"runs_with": list(runs_with)} if runs_with else {}),
         },
         "zig": {"version": zig_version},
         "dlls": [

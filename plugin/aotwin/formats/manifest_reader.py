@@ -20,6 +20,8 @@ _MAX_NBYTES = 1 << 62
 _MAX_DLLS = 16
 #: an SDK has 16 files
 _MAX_SDK_FILES = 1000
+#: a minor version has one or two
+_MAX_TORCHES = 100
 #: a run time has 5 files
 _MAX_LIBS = 100
 RUN_TIMES = ("own", "torch")
@@ -90,6 +92,8 @@ class Manifest:
     runtime: str = "torch"
     #: the run time's DLLs; None where that is torch
     libs: RuntimeLibs | None = None
+    #: versions of torch that a model over torch runs in; empty where it does not tell
+    runs_with: tuple[str, ...] = ()
 
     def file_names(self) -> tuple[str, ...]:
         """Every file that it names, the SDK's and the run time's left out."""
@@ -131,6 +135,7 @@ def parse_manifest(data: bytes) -> Manifest:
         sdk=_sdk(_get(tree, "sdk", dict)) if "sdk" in tree else {},
         runtime=_get(tree, "runtime", str) if "runtime" in tree else "torch",
         libs=_libs(_get(tree, "libs", dict)) if "libs" in tree else None,
+        runs_with=_runs_with(_get(tree, "torch", dict)),
     )  # fmt: skip
     if manifest.runtime not in RUN_TIMES:
         raise ManifestError(f"it is over the run time {manifest.runtime[:40]!r}, which is unknown")
@@ -147,6 +152,13 @@ def parse_manifest(data: bytes) -> Manifest:
     if len(set(names)) != len(names):
         raise ManifestError("it names a file twice")
     return manifest
+
+
+def _runs_with(torch: dict[str, Any]) -> tuple[str, ...]:
+    versions = _get(torch, "runs_with", list) if "runs_with" in torch else []
+    if len(versions) > _MAX_TORCHES or not all(isinstance(each, str) for each in versions):
+        raise ManifestError("`runs_with` is no list of versions")
+    return tuple(versions)
 
 
 def _sdk(table: dict[str, Any]) -> dict[str, str]:

@@ -121,10 +121,12 @@ def _accept(leaf: Any, expected: Input) -> torch.Tensor:
 
 def _require_torch(manifest: dict[str, Any], installed: str) -> None:
     expected = manifest["torch"]["version"]
-    if installed.partition("+")[0] != expected:
+    fitting = manifest["torch"].get("runs_with", [expected])
+    if installed.partition("+")[0] not in fitting:
         raise ModelError(
-            f"{manifest['name']} was compiled against torch {expected}, torch {installed} is "
-            f'installed. Install the one that fits: pip install "torch=={expected}".'
+            f"{manifest['name']} was compiled against torch {expected} and runs in "
+            f"{', '.join(fitting)}; torch {installed} is installed. "
+            f'Install one that fits: pip install "torch=={expected}".'
         )
 
 

@@ -93,6 +93,8 @@ class Toolchain:
     definitions: tuple[str, ...]
     dropped_definitions: frozenset[str]
     link_flags: tuple[str, ...]
+    #: entry points that torch's runners look for and go on without
+    runner_does_without: frozenset[str] = frozenset()
 
     @property
     def sysroots(self) -> Mapping[str, Path]:
@@ -238,6 +240,7 @@ def _parse(data: dict[str, Any]) -> Toolchain:
         definitions=tuple(data["compile"]["definitions"]),
         dropped_definitions=frozenset(data["compile"]["dropped_definitions"]),
         link_flags=tuple(data["link"]["flags"]),
+        runner_does_without=frozenset(data["runner"]["does_without"]),
     )
 
 

@@ -57,6 +57,9 @@ typedef struct AotwinDescription {
   const AotwinTensorDescription* outputs;
   /* "torch", or "own" for a DLL over aotwin's run time. */
   const char* run_time;
+  /* Versions of torch that a DLL over torch runs in, separated by single blanks: "2.13.0 2.14.1".
+   * `torch_version` need not be among them. */
+  const char* runs_with;
 } AotwinDescription;
 
 const AotwinDescription* AotwinDescribe(void);

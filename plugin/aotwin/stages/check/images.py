@@ -12,9 +12,14 @@ from aotwin.formats.findings import Examined, Finding
 from aotwin.formats.manifest_reader import Manifest
 from aotwin.stages.check.dll import judge
 from aotwin.stages.check.inspection import TARGET, Inspection
-from aotwin.stages.check.rules import File
+from aotwin.stages.check.rules import CLAIM_RULES, Claim, File
 from aotwin.stages.check.rules.policy import RUN_TIME_LIBRARY, Policy, load_sdk_policies
+from aotwin.stages.compatibility import verdicts
 from aotwin.stages.link import Sysroot
+from aotwin.target.toolchain import load_toolchain
+
+#: whose C functions models over torch call
+TORCH_DLL = "torch_cpu.dll"
 
 
 def judge_dll(
@@ -40,11 +45,22 @@ def judge_dll(
     inspection.found += found
     if file.data is None or facts is None:
         return {}
+    if manifest is not None and manifest.runs_with and manifest.libs is None:
+        inspection.apply(CLAIM_RULES, _claim(name, facts, manifest), path)
     cpu = listed.cpu if listed else ""
     sysroot = _sysroot(manifest, inspection)
     resolved = _resolved(facts, found, policy, sysroot.torch_version if sysroot else "")
     inspection.examined.append(_examined(path, file, facts, cpu, resolved))
     return {name: find_pairings(file.data, facts)}
+
+
+def _claim(name: str, facts: PeFacts, manifest: Manifest) -> Claim:
+    """What the manifest says of the torches that a DLL runs in, and what the pins know of them."""
+    called = {each.name for each in facts.imports if each.dll.lower() == TORCH_DLL and each.name}
+    exported = {export.name for export in facts.exports if export.name}
+    found = verdicts(called, exported, manifest.torch_version, load_toolchain(TARGET))
+    others = tuple(each for each in manifest.runs_with if each != manifest.torch_version)
+    return Claim(name, others, {each.version: each.lacking for each in found})
 
 
 def judge_sdk_program(files: Files, path: str, sealed: str | None, inspection: Inspection) -> None:

@@ -2,7 +2,7 @@
 
 from aotwin.stages.link.binding import binding_source, called_functions
 from aotwin.stages.link.compiler import compile_flags, compile_wrapper, definitions_for
-from aotwin.stages.link.linker import definition_file, link_model, runtime_flags
+from aotwin.stages.link.linker import definition_file, exported_names, link_model, runtime_flags
 from aotwin.stages.link.sysroot import (
     Sysroot,
     import_library_command,
@@ -18,6 +18,7 @@ __all__ = [
     "compile_wrapper",
     "definition_file",
     "definitions_for",
+    "exported_names",
     "import_library_command",
     "installed_sysroots",
     "link_model",

@@ -12,7 +12,14 @@ from aotwin.stages.wrapper import extern_targets
 from aotwin.values import TensorSpec, Wrapper
 
 
-def description_source(wrapper: Wrapper, *, cpu: str, torch_version: str, run_time: str) -> str:
+def description_source(
+    wrapper: Wrapper,
+    *,
+    cpu: str,
+    torch_version: str,
+    run_time: str,
+    runs_with: Sequence[str] = (),
+) -> str:
     """The C source that defines `AotwinDescribe` and the check of the CPU.
 
     Args:
@@ -20,6 +27,7 @@ def description_source(wrapper: Wrapper, *, cpu: str, torch_version: str, run_ti
         cpu: the CPU level that the wrapper was compiled for.
         torch_version: whose headers the DLL was compiled with.
         run_time: "torch" or "own".
+        runs_with: versions of torch that the DLL runs in.
     """
     kinds = [_kind(wrapper, position) for position in range(len(wrapper.outputs))]
     operators = ", ".join(sorted(extern_targets(wrapper.extern_nodes)))
@@ -41,6 +49,7 @@ def description_source(wrapper: Wrapper, *, cpu: str, torch_version: str, run_ti
             "    .inputs = inputs,",
             "    .outputs = outputs,",
             f"    .run_time = {c_string(run_time)},",
+            f"    .runs_with = {c_string(' '.join(runs_with))},",
             "};",
             "const AotwinDescription* AotwinDescribe(void) { return &description; }",
             f"int aotwin_cpu_fits(void) {{ return aotwin_cpu_level() >= {_level(cpu)}; }}",

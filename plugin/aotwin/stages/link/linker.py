@@ -61,6 +61,7 @@ def link_model(
     sysroot: Sysroot,
     zig: Zig,
     binding: str = "",
+    runs_with: Sequence[str] = (),
 ) -> SealedDll:
     """Link one DLL and seal it: the digest is taken right after the last byte was written.
 
@@ -69,6 +70,7 @@ def link_model(
         blob: the weights that the DLL will accept, under the name that it will look for.
         dll_name: file name of the DLL.
         output_dir: where the DLL goes.
+        runs_with: versions of torch that the DLL runs in, besides the sysroot's.
         binding: `binding_source`, for a model over the run time of our own; "" over torch.
 
     Raises:
@@ -89,6 +91,7 @@ def link_model(
                 cpu=cpu.name,
                 torch_version=sysroot.torch_version,
                 run_time="own" if binding else "torch",
+                runs_with=runs_with,
             ),
             encoding="utf-8",
         )

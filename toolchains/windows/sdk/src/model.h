@@ -203,12 +203,19 @@ class Model {
     if (torch_ == nullptr) {
       take_torch(torch_directory);
     }
-    if (torch_->version != description_->torch_version) {
+    if (torch_->version != description_->torch_version && !runs_with(torch_->version)) {
+      const std::string others = description_->runs_with;
       throw Failure(
           AOTWIN_ERROR_TORCH,
-          path_ + " was compiled for torch " + description_->torch_version + ", " +
-              torch_->path_utf8 + " is torch " + torch_->version);
+          path_ + " was compiled for torch " + description_->torch_version +
+              (others.empty() ? "" : " (and runs in " + others + ")") + ", " + torch_->path_utf8 +
+              " is torch " + torch_->version);
     }
+  }
+
+  bool runs_with(const std::string& version) const {
+    const std::string versions = std::string(" ") + description_->runs_with + " ";
+    return versions.find(" " + version + " ") != std::string::npos;
   }
 
   void read_description() {

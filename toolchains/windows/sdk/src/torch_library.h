@@ -119,14 +119,14 @@ inline std::wstring program_folder() {
   return program.substr(0, program.find_last_of(L"\\/") + 1);
 }
 
-// Which of the DLLs that torch needs are in none of the searched folders: ", " between them.
+// Which of the DLLs that torch needs (the last one: torch 2.14 and later) are in none of the searched folders: ", " between them.
 inline std::string missing_for_torch(const std::wstring& folder) {
   wchar_t system[MAX_PATH];
   system[GetSystemDirectoryW(system, MAX_PATH)] = 0;
   std::string missing;
   for (const wchar_t* name :
        {L"c10.dll", L"libiomp5md.dll", L"uv.dll", L"msvcp140.dll", L"vcruntime140.dll",
-        L"vcruntime140_1.dll"}) {
+        L"vcruntime140_1.dll", L"vcruntime140_threads.dll"}) {
     if (!is_file(joined(folder, name)) && !is_file(joined(program_folder(), name)) &&
         !is_file(joined(system, name))) {
       missing += (missing.empty() ? "" : ", ") + utf8(name);

@@ -6,6 +6,7 @@ from typing import Any
 
 from aotwin.stages.check.rules.archive_rules import ARCHIVE_RULES, Archive
 from aotwin.stages.check.rules.blob_rules import BLOB_RULES
+from aotwin.stages.check.rules.claim_rules import CLAIM_RULES, Claim
 from aotwin.stages.check.rules.directories import DIRECTORY_RULES
 from aotwin.stages.check.rules.exports import EXPORT_RULES
 from aotwin.stages.check.rules.file_rules import FILE_RULES
@@ -35,6 +36,7 @@ DLL_RULES: tuple[Rule[File] | Rule[Image], ...] = (*FILE_RULES, *SIGNATURE_RULES
 RULES: tuple[Rule[Any], ...] = (
     *INPUT_RULES,
     *DLL_RULES,
+    *CLAIM_RULES,
     *MODEL_RULES,
     *BLOB_RULES,
     *LIBS_RULES,
@@ -46,6 +48,7 @@ RULES: tuple[Rule[Any], ...] = (
 __all__ = [
     "ARCHIVE_RULES",
     "BLOB_RULES",
+    "CLAIM_RULES",
     "DLL_RULES",
     "FILE_RULES",
     "IMAGE_RULES",
@@ -58,6 +61,7 @@ __all__ = [
     "SIGNATURE_RULES",
     "WHEEL_RULES",
     "Archive",
+    "Claim",
     "File",
     "Image",
     "Input",
