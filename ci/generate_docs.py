@@ -5,6 +5,7 @@ Tables stand between `<!-- generated: NAME -->` and `<!-- end generated -->`.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -15,7 +16,29 @@ from aotwin.configuration.tables import render_markdown_table, render_variables_
 REPO = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
+
+def compatibility_table() -> str:
+    """Built for (rows), run in (columns): what tests/wrappers/matrix.py found."""
+    rows = json.loads((REPO / "docs/reference/compatibility.json").read_text(encoding="utf-8"))
+    versions = list(rows)
+    reasons: list[str] = []
+    lines = [
+        f"| built for | {' | '.join(f'in {version}' for version in versions)} |",
+        f"|---|{':-:|' * len(versions)}",
+    ]
+    for built_for, row in rows.items():
+        cells = []
+        for version in versions:
+            if row[version] and row[version] not in reasons:
+                reasons.append(row[version])
+            cells.append(f"no ({reasons.index(row[version]) + 1})" if row[version] else "yes")
+        lines.append(f"| {built_for} | {' | '.join(cells)} |")
+    notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
+    return "\n".join([*lines, *(["", *notes] if notes else []), ""])
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "compatibility": compatibility_table,
     "configuration": render_markdown_table,
     "variables": render_variables_table,
 }

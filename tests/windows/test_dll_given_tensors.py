@@ -47,6 +47,28 @@ def test_user_managed_tensors_are_used_where_they_lie(
     assert (info["user"], info["mapped"]) == (counting.blob.constants_nbytes, 0)
 
 
+@pytest.mark.parametrize("given", [None, 1], ids=["all", "one"])
+def test_a_container_is_created_over_the_host_s_tensors(
+    given: int | None, counting: ModelDll, host: WeightsHost
+) -> None:
+    """AOTInductorModelContainerCreateWithExternalConstants; what is not given is mapped."""
+    _, _, created, ran, info = host.run(
+        ("load", counting.dll),
+        ("create", 0, 1),
+        ("create-external", 1, 2, *([given] if given else [])),
+        ("run", 1, WIDTH),
+        ("info", 1),
+    )
+    assert (created["error"], created["loaded"]) == (0, True), created["message"]
+    assert info["user"] + info["mapped"] == counting.blob.constants_nbytes
+    assert info["copied"] == 0
+    if given is None:
+        assert outputs(ran)[0] == pytest.approx(eager(counting, 2), abs=1e-5)
+        assert info["mapped"] == 0
+    else:
+        assert 0 < info["user"] < counting.blob.constants_nbytes
+
+
 @pytest.mark.parametrize(
     ("form", "kind", "words"),
     [

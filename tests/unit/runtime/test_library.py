@@ -6,7 +6,7 @@ import re
 
 from aotwin.stages.check.rules.policy import load_sdk_policies
 from aotwin.stages.runtime.library import exported_functions, library_sources, run_time_functions
-from aotwin.target.toolchain import toolchain_path
+from aotwin.target.toolchain import load_toolchain, toolchain_path
 
 
 def test_every_source_is_there_and_for_windows() -> None:
@@ -40,3 +40,15 @@ def test_the_library_exports_what_its_policy_asks_for_and_allows() -> None:
     exports = load_sdk_policies()["aotwin.dll"].exports
     assert exports.required <= exported_functions()
     assert all(exports.allows(name) for name in exported_functions())
+
+
+def test_what_only_some_torches_have_is_there_or_known() -> None:
+    """Of operators that came since torch 2.10; docs/reference/compatibility.md names them."""
+    toolchain = load_toolchain("windows")
+    pins = [toolchain.sysroot(version).shims for version in toolchain.torch_versions]
+    in_all = frozenset.intersection(*map(frozenset, pins))
+    of_some = frozenset().union(*pins) - in_all - run_time_functions()
+    assert {name for name in of_some if name.startswith("aoti_torch_")} == {
+        "aoti_torch_cpu__grouped_mm",
+        "aoti_torch_cpu_grid_sampler_3d_backward",
+    }

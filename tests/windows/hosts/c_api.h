@@ -40,6 +40,9 @@ typedef struct Weights {
   X(GetLastError, (const char**))                                                              \
   X(ModelContainerCreateWithDevice, (void**, size_t, const char*, const char*))                \
   X(ModelContainerCreate, (void**, size_t, bool, const char*))                                 \
+  X(ModelContainerCreateWithExternalConstants,                                                 \
+    (void**, size_t, const char*, const char*, const Entry*, size_t))                          \
+  X(ModelContainerDidCallLoadConstants, (void*, bool*))                                        \
   X(ModelContainerDelete, (void*))                                                             \
   X(ModelContainerRun, (void*, Tensor*, size_t, Tensor*, size_t, void*, void*))                \
   X(ModelContainerRunSingleThreaded, (void*, Tensor*, size_t, Tensor*, size_t, void*, void*))  \

@@ -243,6 +243,18 @@ static void update(void) {
   }
 }
 
+/* create-external <slot> <factor> [count]; the constants are read from slot 0, and stay the host's */
+static void create_external(void) {
+  Entry entries[MOST_CONSTANTS];
+  size_t count = scaled_constants(entries, slots[0], (float)atof(word(2)), "same");
+  if (num_words > 3) count = (size_t)atoi(word(3));
+  print_error(
+      ModelContainerCreateWithExternalConstants_(slot(), 1, "cpu", NULL, entries, count));
+  bool loaded = false;
+  if (*slot() != NULL) ModelContainerDidCallLoadConstants_(*slot(), &loaded);
+  printf(", \"loaded\": %s", loaded ? "true" : "false");
+}
+
 /* loop <slot> <width> <times>: create, run, delete; figures after a tenth and at the end */
 static void loop(void) {
   const int times = atoi(word(3));
@@ -342,6 +354,8 @@ static void execute(void) {
     print_error(ModelContainerCreateWithDevice_(
         slot(), (size_t)atoi(word(2)), num_words > 3 ? word(3) : "cpu", NULL));
     printf(", \"created\": %s", *slot() != NULL ? "true" : "false");
+  } else if (is(0, "create-external")) {
+    create_external();
   } else if (is(0, "create-bare")) {
     print_error(ModelCreateV2_(slot(), NULL, 0));
   } else if (is(0, "delete")) {

@@ -9,6 +9,7 @@ the same source on every machine.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,6 +94,7 @@ def generate(
         torch_version=str(torch.__version__),
         warnings=(
             *form.warnings,
+            *wasted_cuda(str(torch.__version__), torch.version.cuda, Path(torch.__file__)),
             *operator_warnings(lowered.source, lowered.extern_nodes),
         ),
         in_spec=facts.in_spec,
@@ -102,6 +104,24 @@ def generate(
         number_outputs=form.number_outputs,
     )
     return wrapper, _weights(constants, lowered.recorded)
+
+
+def wasted_cuda(version: str, cuda: str | None, location: Path) -> tuple[str, ...]:
+    """A remark where an isolated build has fetched a CUDA build of torch to generate C++ for a CPU.
+
+    Args:
+        version: of torch.
+        cuda: the version of CUDA that it was built with; None for a CPU build.
+        location: of its package.
+    """
+    # pip and build make such environments in the folder for temporary files, uv in its cache
+    isolated = location.is_relative_to(tempfile.gettempdir()) or "builds-v0" in location.parts
+    if cuda is None or not isolated:
+        return ()
+    return (
+        f"torch {version} was fetched with CUDA, several GB, for this build alone, which only "
+        "generates C++: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu gets a CPU build",
+    )
 
 
 def _lower(program: ExportedProgram, options: dict[str, Any], simdlen: int) -> _Lowered:

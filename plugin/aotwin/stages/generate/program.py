@@ -17,9 +17,6 @@ from aotwin.errors import ProgramError
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-#: what a project adds to build-system.requires to build from a program
-TORCH_REQUIREMENT = "torch==2.13.0"
-
 #: torch's messages begin with what happened, and go on with pages of graph
 _MAX_MESSAGE_CHARACTERS = 600
 
@@ -76,7 +73,8 @@ def _require_torch() -> None:
         raise ProgramError(
             "torch is missing in the build environment",
             cause=f"{error}; a program is lowered with torch, only a ready wrapper needs none",
-            next_step=f'Add "{TORCH_REQUIREMENT}" to build-system.requires in pyproject.toml.',
+            next_step="Add torch, in the version that you train with, to build-system.requires in "
+            "pyproject.toml.",
         ) from error
 
 
@@ -207,7 +205,7 @@ def _loaded_file(reference: str, path: Path) -> ExportedProgram:
         raise ProgramError(
             f"the program {reference!r} cannot be loaded",
             cause=f"{type(error).__name__}: {str(error).strip()[:_MAX_MESSAGE_CHARACTERS]}",
-            next_step=f"Save it again with torch.export.save of {TORCH_REQUIREMENT}.",
+            next_step="Save it again with torch.export.save of the torch that is installed here.",
         ) from error
 
 

@@ -1,0 +1,50 @@
+"""The tutorial, its files and commands taken from the page, in a fresh environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+PAGE = (REPO / "docs" / "tutorial" / "first-model.md").read_text(encoding="utf-8")
+#: "`name`...:" and then the file as a block
+_FILE = re.compile(r"^`([\w./]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: on Linux, that is: blocks of Windows have another prompt
+_COMMAND = re.compile(r"^\$ (.*)$", re.MULTILINE)
+
+
+def test_the_page_has_what_the_test_takes_from_it() -> None:
+    assert [name for name, _ in _FILE.findall(PAGE)] == ["pyproject.toml", "export_model.py"]
+    commands = _COMMAND.findall(PAGE)
+    assert commands[-1].startswith("python -m build") and "cd demo" in commands
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_its_commands_give_the_wheel_that_it_names(tmp_path: Path) -> None:
+    project = tmp_path / "demo"
+    (project / "src" / "demo").mkdir(parents=True)
+    (project / "src" / "demo" / "__init__.py").touch()
+    for name, text in _FILE.findall(PAGE):
+        (project / name).write_text(text, encoding="utf-8")
+    (tmp_path / "aotwin").symlink_to(REPO)
+    # Where an index cannot be reached, pip goes on with the others, at once.
+    environment = {**os.environ, "PIP_RETRIES": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    for name in ("PYTHONPATH", "VIRTUAL_ENV"):
+        environment.pop(name, None)
+    script = "\n".join(["set -e", *_COMMAND.findall(PAGE)])
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (named,) = set(re.findall(r"`(dist/demo-[^`]*\.whl)`", PAGE))
+    assert (project / named).is_file()
