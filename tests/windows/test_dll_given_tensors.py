@@ -60,13 +60,15 @@ def test_a_container_is_created_over_the_host_s_tensors(
         ("info", 1),
     )
     assert (created["error"], created["loaded"]) == (0, True), created["message"]
-    assert info["user"] + info["mapped"] == counting.blob.constants_nbytes
-    assert info["copied"] == 0
+    # The buffer that the model writes is a copy, unless it is the host's.
+    used = info["user"], info["mapped"], info["copied"]
+    assert sum(used) == counting.blob.constants_nbytes
     if given is None:
         assert outputs(ran)[0] == pytest.approx(eager(counting, 2), abs=1e-5)
-        assert info["mapped"] == 0
+        assert used == (counting.blob.constants_nbytes, 0, 0)
     else:
-        assert 0 < info["user"] < counting.blob.constants_nbytes
+        assert outputs(ran)
+        assert info["user"] and info["mapped"] and info["copied"] <= 64
 
 
 @pytest.mark.parametrize(
