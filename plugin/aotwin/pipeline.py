@@ -258,8 +258,7 @@ def fetch_toolchain(target: str, *, torch: str = "", progress: Progress) -> Path
     ):
         with progress.stage("C++ run time of the target"):
             session.warm_up.wait()
-        with progress.stage("aotwin's run time"):
-            run_time_of(session)
+        run_time_of(session)
         return session.sysroot.directory
 
 

@@ -120,7 +120,7 @@ def run_time_of(session: Session) -> RunTime:
     assert session.run_time is not None
     if session.run_time.done():
         return session.run_time.result()
-    with session.progress.stage("aotwin's run time, once for this machine"):
+    with session.progress.stage("aotwin's run time"):
         return result_of(session.run_time)
 
 
