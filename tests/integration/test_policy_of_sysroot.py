@@ -20,9 +20,8 @@ POLICY = load_policy("windows-x86_64")
 @pytest.fixture(scope="module")
 def sysroot() -> Sysroot:
     toolchain = load_toolchain("windows-x86_64")
-    (torch_version,) = toolchain.sysroots
     return prepare_sysroot(
-        toolchain, toolchain.sysroot(torch_version), find_zig(), remark=lambda _: None
+        toolchain, toolchain.sysroot("2.13.0"), find_zig(), remark=lambda _: None
     )
 
 
@@ -30,7 +29,13 @@ def test_the_required_exports_are_the_c_api_that_torch_declares(sysroot: Sysroot
     header = "torch/csrc/inductor/aoti_runtime/interface.h"
     text = (sysroot.include_dirs[0] / header).read_text(encoding="utf-8")
     declared = set(re.findall(r"\b(AOTInductor\w+)\(", text))
-    assert declared == POLICY.exports.required | POLICY.exports.optional
+    exports = POLICY.for_torch("2.13.0").exports
+    # What later runners look for is supplied where the generated code does not have it.
+    assert declared <= exports.required | exports.optional
+    assert exports.required - declared == {
+        "AOTInductorModelContainerCreateWithExternalConstants",
+        "AOTInductorModelContainerDidCallLoadConstants",
+    }
 
 
 def test_the_dlls_that_models_may_import_from_are_in_the_sysroot(sysroot: Sysroot) -> None:

@@ -170,7 +170,7 @@ def build_sdk(windows: WindowsPython, folder: Path, runtime: str) -> Sdk:
         various=various.directory,
         determinant=determinant.directory,
         classifier=classifier.directory,
-        torch=torch_folder(toolchain),
+        torch=torch_folder(toolchain, "2.13.0"),
     )
 
 

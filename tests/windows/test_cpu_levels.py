@@ -96,7 +96,7 @@ def machine(
         )
     directory = write_sdk(built.directory, folder / "sdk", toolchain=toolchain, zig=find_zig())
     model = built.directory
-    sdk = Sdk(windows, directory, "torch", model, model, model, torch_folder(toolchain))
+    sdk = Sdk(windows, directory, "torch", model, model, model, torch_folder(toolchain, "2.13.0"))
     example = directory / "share" / "aotwin" / "examples" / "example.c"
     has_v4 = torch.backends.cpu.get_cpu_capability() == "AVX512"
     return Machine(level or (4 if has_v4 else 3), model, sdk, sdk.compile(example, folder))

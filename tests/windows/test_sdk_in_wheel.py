@@ -56,7 +56,7 @@ def installed(site: Path, windows: WindowsPython, runtime: str) -> Sdk:
     from sdk_build import Sdk
 
     model = site / "demo" / "classifier"
-    torch_dlls = torch_folder(load_toolchain("windows"))
+    torch_dlls = torch_folder(load_toolchain("windows"), "2.13.0")
     return Sdk(windows, model / "sdk", runtime, model, model, model, torch_dlls)
 
 
