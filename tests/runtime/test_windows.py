@@ -8,7 +8,8 @@ import pytest
 
 from . import native_library
 
-pytestmark = [pytest.mark.zig, pytest.mark.wine]
+# zig builds its C++ run time for these flags first: minutes.
+pytestmark = [pytest.mark.zig, pytest.mark.wine, pytest.mark.long]
 
 
 def test_dll_does_on_windows_what_the_library_does_here(tmp_path: Path) -> None:
