@@ -29,7 +29,7 @@ REPO = Path(__file__).resolve().parents[2]
 HOME = "m/data/aotinductor/model/"
 WINDOWS = {"target": "windows"}
 TOOLCHAIN = load_toolchain("windows")
-PINNED = TOOLCHAIN.sysroot(TOOLCHAIN.newest_torch)
+PINNED = TOOLCHAIN.sysroot("2.13.0")
 
 LinkedCache = Callable[..., Path]
 
