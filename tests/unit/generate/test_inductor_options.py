@@ -95,3 +95,10 @@ def test_the_nearest_setting_is_named() -> None:
     with pytest.raises(ConfigurationError) as error:
         _merged({"max_autotun": True})
     assert "'max_autotune'" in error.value.cause
+
+
+def test_a_torch_that_lacks_a_setting_is_not_given_it() -> None:
+    """torch 2.10 has no cpp.march."""
+    assert "cpp.march" not in _merged({})
+    later = merged_options({}, {**KNOWN, "cpp.march": "native"}, name="m", simdlen=256)
+    assert later["cpp.march"] == ""

@@ -53,6 +53,8 @@ _FIXED: Mapping[str, tuple[Any, str]] = {
     "cpp_wrapper": (True, "the model becomes C++"),
     "fx_wrapper": (False, "the model becomes C++"),
 }
+#: of these, what torch 2.10 does not have: nothing is to be said there
+_OF_LATER_TORCH = frozenset({"cpp.march"})
 #: `aot_inductor.*` settings that change only the generated code's behaviour, and safely
 _OPEN_AOT_SETTINGS = frozenset({"aot_inductor.check_lowerbound"})
 
@@ -71,7 +73,8 @@ def merged_options(
     Raises:
         ConfigurationError: a setting is unknown, has the wrong type, or is one of aotwin's own.
     """
-    fixed = {setting: value for setting, (value, _) in _FIXED.items()}
+    absent = _OF_LATER_TORCH - known.keys()
+    fixed = {setting: value for setting, (value, _) in _FIXED.items() if setting not in absent}
     options = _flat(user, known)
     for setting, value in options.items():
         _refuse_unknown(setting, known)
