@@ -88,7 +88,7 @@ constexpr ProductKernels make_table() {
   table.rows = tile_rows;
   table.width = 2 * lanes<C>;
   table.unit = 1;
-  table.k_most = sizeof(C) == 8 ? 192 : 256;
+  table.k_most = 192;
   fill_multiply<OfNumbers<C>, tile_rows>(table);
   table.pack_lanes = table_pack_lanes<C>;
   table.pack_columns = table_pack_columns<C>;
