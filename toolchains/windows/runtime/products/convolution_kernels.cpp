@@ -29,7 +29,46 @@ void pack_planes(C* panel, const S* planes, const PlaneLanes& lanes_of, int coun
   }
 }
 
-void table_pack_planes(Dtype dtype, void* panel, const PlaneLanes& lanes_of, int count, int width, int64_t first, int64_t k) {
+// One of the two halves of pairs: the low one first, then the high one is added to it.
+template <bool High>
+AOTWIN_ALWAYS void pack_half(uint32_t* to, const bfloat* plane, const int32_t* offset, bool straight, int count, int width) {
+  typedef typename VectorOf<uint16_t, lanes<float>>::loose Raw;
+  if (straight && count == width) {
+    for (int i = 0; i < width; i += lanes<float>) {
+      const auto value = __builtin_convertvector(*reinterpret_cast<const Raw*>(plane + offset[0] + i), Vector<uint32_t>);
+      store<uint32_t>(to + i, High ? load<uint32_t>(to + i) | value << 16 : value);
+    }
+    return;
+  }
+  for (int i = 0; i < width; ++i) {
+    const uint32_t value = i < count && offset[i] >= 0 ? plane[offset[i]].bits : 0U;
+    to[i] = High ? to[i] | value << 16 : value;
+  }
+}
+
+void pack_plane_pairs(uint32_t* panel, const bfloat* planes, const PlaneLanes& lanes_of, int count, int width, int64_t first, int64_t k) {
+  int64_t channel = first / lanes_of.taps;
+  int64_t tap = first % lanes_of.taps;
+  for (int64_t at = 0; at < k; ++at) {
+    const bfloat* const plane = planes + channel * lanes_of.channel;
+    const int32_t* const offset = lanes_of.offsets + tap * 32;
+    uint32_t* const to = panel + at / 2 * width;
+    if (at % 2 == 0) {
+      pack_half<false>(to, plane, offset, lanes_of.straight[tap] != 0, count, width);
+    } else {
+      pack_half<true>(to, plane, offset, lanes_of.straight[tap] != 0, count, width);
+    }
+    if (++tap == lanes_of.taps) {
+      tap = 0;
+      ++channel;
+    }
+  }
+}
+
+void table_pack_planes(bool pairs, Dtype dtype, void* panel, const PlaneLanes& lanes_of, int count, int width, int64_t first, int64_t k) {
+  if (pairs) {
+    return pack_plane_pairs(static_cast<uint32_t*>(panel), static_cast<const bfloat*>(lanes_of.planes), lanes_of, count, width, first, k);
+  }
   switch (dtype) {
     case Dtype::f64:
       pack_planes(static_cast<double*>(panel), static_cast<const double*>(lanes_of.planes), lanes_of, count, width, first, k);

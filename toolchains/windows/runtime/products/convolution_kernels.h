@@ -43,7 +43,8 @@ struct DepthwisePlane {
 };
 
 struct ConvolutionKernels {
-  void (*pack_planes)(Dtype dtype, void* panel, const PlaneLanes& lanes, int count, int width, int64_t first, int64_t k);
+  // `pairs`: bfloat16 as it lies, two of k in 32 bits, see ProductKernels::unit.
+  void (*pack_planes)(bool pairs, Dtype dtype, void* panel, const PlaneLanes& lanes, int count, int width, int64_t first, int64_t k);
   void (*depthwise_row)(Dtype dtype, const DepthwiseRow& row);
   void (*depthwise_plane)(Dtype dtype, const DepthwisePlane& plane);
 };

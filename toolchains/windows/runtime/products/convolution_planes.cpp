@@ -53,7 +53,7 @@ void pack_places(const Product& product, int64_t batch, int64_t first_place, int
   const auto taps = static_cast<int64_t>(g.taps.size());
   const int64_t index = first_place / planes.kernels->width * taps;
   const PlaneLanes lanes{planes.input + batch * g.channels * g.in_places() * size, g.in_places(), planes.offsets + index * 32, planes.straight + index, taps};
-  convolution_kernels().pack_planes(g.dtype, panel, lanes, count, width, first_k, k);
+  convolution_kernels().pack_planes(planes.kernels->unit == 2, g.dtype, panel, lanes, count, width, first_k, k);
 }
 
 void pack_weights(const Product& product, int64_t batch, int64_t first_row, int count, int width, int64_t first_k, int64_t k, void* panel) {
@@ -75,7 +75,7 @@ void convolve_planes(const Geometry& g, const void* input, const void* weight, P
   planes.geometry = &g;
   planes.input = static_cast<const char*>(input);
   planes.weight = static_cast<const char*>(weight);
-  planes.kernels = &kernels_for(g.dtype, g.dtype, false);
+  planes.kernels = &kernels_for(g.dtype, g.dtype, true);
   product.kernels = planes.kernels;
   product.batch = g.batch * g.groups;
   product.m = g.out_channels;

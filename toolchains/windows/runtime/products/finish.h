@@ -161,24 +161,37 @@ void finish_row(const Finish& finish, const C* sums, int64_t row_index, int64_t 
   }
 }
 
-// The usual case: results of the sums' type or a narrower one, next to each other, and at most a bias that is one row or one column.
+// Up to `count` numbers of an addend as the sums' type.
+template <class C>
+AOTWIN_ALWAYS void widen_addend(const Addend& addend, int64_t first, int64_t stride, int count, C* to) {
+  const auto copy = [&](const auto* from) __attribute__((always_inline)) {
+    for (int i = 0; i < count; ++i) to[i] = widen(from[(first + i) * stride]);
+  };
+  if constexpr (sizeof(C) == 8) {
+    copy(static_cast<const double*>(addend.data));
+  } else if (addend.dtype == Dtype::f32) {
+    copy(static_cast<const float*>(addend.data));
+  } else if (addend.dtype == Dtype::bf16) {
+    copy(static_cast<const bfloat*>(addend.data));
+  } else {
+    copy(static_cast<const half*>(addend.data));
+  }
+}
+
+// The usual case: at most a bias, one number for each column or each row, and results next to each other.
 template <class C, class T>
-AOTWIN_ALWAYS void finish_plain(const Finish& finish, const C* sums, int64_t stride, int64_t row, int64_t rows, int64_t column, int count) {
+AOTWIN_ALWAYS void finish_plain(const C* sums, int64_t stride, int64_t rows, int count, const C* of_columns, const C* of_rows, T* to, int64_t to_stride) {
   typedef Vector<C> V;
   constexpr int width = lanes<C>;
-  const Addend& bias = finish.addends[0];
-  const C* const biases = static_cast<const C*>(bias.data);
-  T* to = static_cast<T*>(finish.out) + row * finish.row + column;
   const int whole = count / width * width;
-  for (int64_t i = 0; i < rows; ++i, sums += stride, to += finish.row) {
-    const C of_row = biases != nullptr && bias.column == 0 ? biases[(row + i) * bias.row] : 0;
-    const V all = spread<C>(of_row);
+  for (int64_t i = 0; i < rows; ++i, sums += stride, to += to_stride) {
     int j = 0;
-    if (biases != nullptr && bias.column != 0) {
-      const C* const of_columns = biases + column;
+    if (of_columns != nullptr) {
       for (; j < whole; j += width) store<C>(to + j, load<C>(sums + j) + load<C>(of_columns + j));
       for (; j < count; ++j) narrow(to + j, sums[j] + of_columns[j]);
     } else {
+      const C of_row = of_rows != nullptr ? of_rows[i] : 0;
+      const V all = spread<C>(of_row);
       for (; j < whole; j += width) store<C>(to + j, load<C>(sums + j) + all);
       for (; j < count; ++j) narrow(to + j, sums[j] + of_row);
     }
@@ -189,19 +202,36 @@ template <class C>
 void finish(const Finish& finish, const void* sums, int64_t stride, int64_t row, int64_t rows, int64_t column, int count) {
   const C* const from = static_cast<const C*>(sums);
   const Addend& bias = finish.addends[0];
-  const bool bias_is_plain = bias.data == nullptr || (bias.scale == 1 && !bias.multiply && bias.dtype == (sizeof(C) == 8 ? Dtype::f64 : Dtype::f32) &&
-                                                      (bias.column == 0 || (bias.column == 1 && bias.row == 0)));
-  if (finish.column == 1 && finish.alpha == 1 && bias_is_plain && finish.addends[1].data == nullptr && finish.activation == Activation::none) {
-    if constexpr (sizeof(C) == 8) {
-      return finish_plain<C, double>(finish, from, stride, row, rows, column, count);
-    } else if (finish.dtype == Dtype::f32) {
-      return finish_plain<C, float>(finish, from, stride, row, rows, column, count);
-    } else if (finish.dtype == Dtype::bf16) {
-      return finish_plain<C, bfloat>(finish, from, stride, row, rows, column, count);
+  const bool one_bias = bias.data == nullptr || (bias.scale == 1 && !bias.multiply && (bias.column == 0 || bias.row == 0));
+  if (finish.column != 1 || finish.alpha != 1 || !one_bias || finish.addends[1].data != nullptr || finish.activation != Activation::none) {
+    for (int64_t i = 0; i < rows; ++i) {
+      finish_row<C>(finish, from + i * stride, row + i, column, count);
     }
+    return;
   }
-  for (int64_t i = 0; i < rows; ++i) {
-    finish_row<C>(finish, from + i * stride, row + i, column, count);
+  C numbers[finish_most];
+  const bool of_columns = bias.data != nullptr && bias.row == 0;
+  if (of_columns) {
+    widen_addend<C>(bias, column, bias.column, count, numbers);
+  }
+  for (int64_t first = 0; first < rows; first += finish_most) {
+    const int64_t now = rows - first < finish_most ? rows - first : finish_most;
+    if (bias.data != nullptr && !of_columns) {
+      widen_addend<C>(bias, row + first, bias.row, static_cast<int>(now), numbers);
+    }
+    const auto put_rows = [&](auto* out) __attribute__((always_inline)) {
+      finish_plain<C>(from + first * stride, stride, now, count, of_columns ? numbers : nullptr, bias.data != nullptr && !of_columns ? numbers : nullptr,
+                      out + (row + first) * finish.row + column, finish.row);
+    };
+    if constexpr (sizeof(C) == 8) {
+      put_rows(static_cast<double*>(finish.out));
+    } else if (finish.dtype == Dtype::f32) {
+      put_rows(static_cast<float*>(finish.out));
+    } else if (finish.dtype == Dtype::bf16) {
+      put_rows(static_cast<bfloat*>(finish.out));
+    } else {
+      put_rows(static_cast<half*>(finish.out));
+    }
   }
 }
 

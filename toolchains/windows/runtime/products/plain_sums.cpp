@@ -71,12 +71,14 @@ void multiply_type(const Tensor& out, const Tensor& a, const Tensor& given_b, co
   const int64_t parts = (n + columns - 1) / columns;
   parallel_for(0, a.size(0) * m * parts, std::max<int64_t>(1, 32768 / (columns * std::max<int64_t>(k, 1))), [&](int64_t first, int64_t last) {
     S sums[columns];
+    S totals[columns];
     for (; first < last; ++first) {
       const int64_t batch = first / (m * parts);
       const int64_t row = first / parts % m;
       const int64_t column = first % parts * columns;
       const int64_t count = std::min(columns, n - column);
       std::fill(sums, sums + count, S{});
+      std::fill(totals, totals + count, S{});
       const T* const left = a.as<T>() + batch * a.stride(0) + row * a.stride(1);
       for (int64_t at = 0; at < k; ++at) {
         const T* const right = b.as<T>() + batch * b.stride(0) + at * b.stride(1) + column;
@@ -84,10 +86,17 @@ void multiply_type(const Tensor& out, const Tensor& a, const Tensor& given_b, co
         for (int64_t j = 0; j < count; ++j) {
           sums[j] += times<S>(value, static_cast<S>(right[j]));
         }
+        // Short sums of floating point numbers round less than one long one.
+        if (is_complex_v<T> && (at + 1) % 64 == 0) {
+          for (int64_t j = 0; j < count; ++j) {
+            totals[j] += sums[j];
+            sums[j] = S{};
+          }
+        }
       }
       T* const to = out.as<T>() + batch * out.stride(0) + row * out.stride(1) + column * out.stride(2);
       for (int64_t j = 0; j < count; ++j) {
-        S value = times<S>(factor, sums[j]);
+        S value = times<S>(factor, static_cast<S>(totals[j] + sums[j]));
         if (self != nullptr) {
           value += times<S>(self_factor, static_cast<S>(self->as<T>()[batch * self->stride(0) + row * self->stride(1) + (column + j) * self->stride(2)]));
         }
