@@ -12,6 +12,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from aotwin.target.toolchain import load_toolchain
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -59,3 +61,8 @@ def test_the_workflow_tests_the_oldest_python_and_every_one_that_is_claimed() ->
 @pytest.mark.parametrize("script", re.findall(r"run: \./(\S+)", WORKFLOW))
 def test_the_workflow_calls_scripts_of_the_repository(script: str) -> None:
     assert (REPO / script).stat().st_mode & 0o111
+
+
+def test_the_newest_torch_is_the_newest_that_can_be_built_for() -> None:
+    lines = (REPO / "ci" / "newest-torch.txt").read_text("utf-8").splitlines()
+    assert f"torch=={load_toolchain('windows').newest_torch}" in lines
