@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aotwin.formats.manifest import MANIFEST_VERSION
+from aotwin.formats.proof import Proof, ProofError, parse_proof
 from aotwin.portable_names import first_clash, name_problem, path_problem, reference_problem
 from aotwin.values import DllSignature, RuntimeLibs, Shipped
 
@@ -94,6 +95,8 @@ class Manifest:
     libs: RuntimeLibs | None = None
     #: versions of torch that a model over torch runs in; empty where it does not tell
     runs_with: tuple[str, ...] = ()
+    #: what was compared when the build ran it; None where it was not run
+    proof: Proof | None = None
 
     def file_names(self) -> tuple[str, ...]:
         """Every file that it names, the SDK's and the run time's left out."""
@@ -136,6 +139,7 @@ def parse_manifest(data: bytes) -> Manifest:
         runtime=_get(tree, "runtime", str) if "runtime" in tree else "torch",
         libs=_libs(_get(tree, "libs", dict)) if "libs" in tree else None,
         runs_with=_runs_with(_get(tree, "torch", dict)),
+        proof=_proof(tree["proof"]) if "proof" in tree else None,
     )  # fmt: skip
     if manifest.runtime not in RUN_TIMES:
         raise ManifestError(f"it is over the run time {manifest.runtime[:40]!r}, which is unknown")
@@ -159,6 +163,13 @@ def _runs_with(torch: dict[str, Any]) -> tuple[str, ...]:
     if len(versions) > _MAX_TORCHES or not all(isinstance(each, str) for each in versions):
         raise ManifestError("`runs_with` is no list of versions")
     return tuple(versions)
+
+
+def _proof(tree: object) -> Proof:
+    try:
+        return parse_proof(tree)
+    except ProofError as error:
+        raise ManifestError(f"its `proof` is none: {error}") from error
 
 
 def _sdk(table: dict[str, Any]) -> dict[str, str]:
