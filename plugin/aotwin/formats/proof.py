@@ -30,9 +30,11 @@ class ProofError(ValueError):
 
 
 @dataclass(frozen=True)
-class ProvenOutput:
-    """One output of a DLL, over all samples."""
+class ExpectedOutput:
+    """One of the flat results that is a tensor or a number, over all samples."""
 
+    #: among the flat results
+    position: int
     name: str
     #: torch's short name
     dtype: str
@@ -40,16 +42,22 @@ class ProvenOutput:
     shapes: tuple[tuple[int, ...], ...]
     #: of `COMPARED`
     compared: str
-    #: elements that were compared
+    #: elements of all samples
     elements: int
-    #: largest differences; None where nothing was compared
-    max_abs: float | None
-    max_rel: float | None
-    #: what was allowed: |found - expected| <= atol + rtol * |expected|
+    #: what is allowed: |found - expected| <= atol + rtol * |expected|
     rtol: float
     atol: float
     #: eager's own largest difference to the same program in float64; None where it is not known
     noise: float | None
+
+
+@dataclass(frozen=True)
+class FoundOutput:
+    """How far a DLL was from it."""
+
+    #: largest differences; None where values were not compared
+    max_abs: float | None
+    max_rel: float | None
     #: "equal": elements without a difference; "-7": those that differ by 1e-7 to below 1e-6
     histogram: Mapping[str, int]
 
@@ -58,7 +66,8 @@ class ProvenOutput:
 class DllProof:
     """What was found of one DLL."""
 
-    outputs: tuple[ProvenOutput, ...] = ()
+    #: one for each of the proof's outputs
+    outputs: tuple[FoundOutput, ...] = ()
     #: why it was not run; "" where it was
     unproven: str = ""
 
@@ -77,6 +86,7 @@ class Proof:
     data: str
     #: of what took part: "aotwin", "torch", "numpy", "wine"
     versions: Mapping[str, str]
+    outputs: tuple[ExpectedOutput, ...] = ()
     #: cpu -> what was found
     dlls: Mapping[str, DllProof] = field(default_factory=dict)
 
@@ -113,11 +123,32 @@ def parse_proof(tree: object) -> Proof:
         inputs_sha256=_text(tree, "inputs_sha256"),
         data=_text(tree, "data"),
         versions={_spelled(name): _text(versions, name) for name in versions},
+        outputs=tuple(_expected(row) for row in _list(tree, "outputs")),
         dlls={_spelled(cpu): _dll(row) for cpu, row in dlls.items()},
     )
     if (status := _text(tree, "status")) != proof.status:
         raise ProofError(f"`status` is {status[:40]!r}, its dlls are {proof.status}")
+    for dll in proof.dlls.values():
+        if not dll.unproven and len(dll.outputs) != len(proof.outputs):
+            raise ProofError("a DLL has another number of `outputs` than the proof")
     return proof
+
+
+def _expected(row: object) -> ExpectedOutput:
+    compared = _text(row, "compared")
+    if compared not in COMPARED:
+        raise ProofError(f"`compared` is {compared[:40]!r}")
+    return ExpectedOutput(
+        position=_count(row, "position"),
+        name=_text(row, "name"),
+        dtype=_text(row, "dtype"),
+        shapes=tuple(_shape(shape) for shape in _list(row, "shapes")),
+        compared=compared,
+        elements=_count(row, "elements"),
+        rtol=_figure(row, "rtol"),
+        atol=_figure(row, "atol"),
+        noise=_optional_figure(row, "noise"),
+    )
 
 
 def _dll(row: object) -> DllProof:
@@ -126,25 +157,14 @@ def _dll(row: object) -> DllProof:
         if not reason:
             raise ProofError("`unproven` gives no reason")
         return DllProof(unproven=reason)
-    return DllProof(tuple(_output(each) for each in _list(row, "outputs")))
+    return DllProof(tuple(_found(each) for each in _list(row, "outputs")))
 
 
-def _output(row: object) -> ProvenOutput:
+def _found(row: object) -> FoundOutput:
     histogram = _table(row, "histogram")
-    compared = _text(row, "compared")
-    if compared not in COMPARED:
-        raise ProofError(f"`compared` is {compared[:40]!r}")
-    return ProvenOutput(
-        name=_text(row, "name"),
-        dtype=_text(row, "dtype"),
-        shapes=tuple(_shape(shape) for shape in _list(row, "shapes")),
-        compared=compared,
-        elements=_count(row, "elements"),
+    return FoundOutput(
         max_abs=_optional_figure(row, "max_abs"),
         max_rel=_optional_figure(row, "max_rel"),
-        rtol=_figure(row, "rtol"),
-        atol=_figure(row, "atol"),
-        noise=_optional_figure(row, "noise"),
         histogram={_exponent(name): _count(histogram, name) for name in histogram},
     )
 
