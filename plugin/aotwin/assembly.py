@@ -86,8 +86,9 @@ def start(spec: ModelSpec, generator: Generator, directory: Path, session: Sessi
         session.readers.start()
         compiling = session.workers.submit(_compile, spec, wrapper, cpu, session)
         if job is None:
-            with session.progress.stage(f"weights {spec.name}"):
-                blob = write_blob(weights, directory / f"{spec.stem}_weights.blob")
+            with session.progress.stage(f"weights {spec.name}") as step:
+                path = directory / f"{spec.stem}_weights.blob"
+                blob = write_blob(weights, path, step=step)
             job = Job(spec, directory, blob)
         elif wrapper.constants != next(iter(job.wrappers.values())).constants:
             raise ConfigurationError(
@@ -154,8 +155,8 @@ def finish(job: Job, session: Session) -> list[SealedDll]:
     for index, (cpu, wrapper) in enumerate(job.wrappers.items()):
         stem = job.spec.stem if index == 0 else f"{job.spec.stem}.{cpu.name}"
         if session.warm_up.running:
-            with session.progress.stage("C++ run time of the target"):
-                session.warm_up.wait()
+            with session.progress.stage("C++ run time of the target") as step:
+                session.warm_up.wait(step)
         binding = ""
         if job.run_time is not None:
             binding = binding_source(

@@ -99,9 +99,14 @@ def build_wheel(
         )
     # Only here: it brings the PE readers along, which no other hook needs.
     from aotwin import pipeline
+    from aotwin.progress import Progress, commands_shown
 
-    with setuptools_bridge.pure_wheel(settings.setuptools, metadata_directory) as pure_wheel:
-        return pipeline.build_wheel(settings, pure_wheel, Path(wheel_directory))
+    progress = Progress(quiet=settings.quiet)
+    with (
+        setuptools_bridge.pure_wheel(settings.setuptools, metadata_directory) as pure_wheel,
+        commands_shown(progress, settings.verbose),
+    ):
+        return pipeline.build_wheel(settings, pure_wheel, Path(wheel_directory), progress=progress)
 
 
 @_hook

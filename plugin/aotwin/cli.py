@@ -8,14 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aotwin.configuration.checkers import RUN_TIMES
 from aotwin.errors import AotwinError, UsageError
-from aotwin.progress import Progress
+from aotwin.progress import Progress, commands_shown
 from aotwin.termination import terminable
 from aotwin.version import __version__
 
@@ -91,18 +93,48 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a folder for any host, or an archive for torch's own Windows loader",
     )
     build.add_argument("--sdk", type=Path, metavar="DIR", help="write the SDK for C and C++ here")
-    build.add_argument("--quiet", action="store_true", help="print nothing but the result")
+    build.add_argument(
+        "--timings", type=Path, metavar="FILE", help="write the seconds of each stage as JSON"
+    )
+    _add_talk(build)
     build.set_defaults(command=_build)
 
 
+def _add_talk(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="print nothing but the result")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="print the commands that are run"
+    )
+
+
+@contextmanager
+def _talk(options: argparse.Namespace) -> Iterator[Progress]:
+    progress = Progress(quiet=options.quiet)
+    with commands_shown(progress, options.verbose):
+        yield progress
+
+
 def _build(options: argparse.Namespace) -> int:
+    from aotwin.pipeline import write_timings
+
+    with _talk(options) as progress:
+        made, last_words = _built(options, progress)
+    if options.timings is not None:
+        write_timings(options.timings, progress)
+    progress.result(last_words)
+    print(made)
+    return 0
+
+
+def _built(options: argparse.Namespace, progress: Progress) -> tuple[Path, list[str]]:
+    """What was built, and what there is to say about it in the end."""
+    from aotwin.outcome import outcome, read_manifest
     from aotwin.pipeline import build_model, build_pt2
     from aotwin.target.toolchain import load_toolchain
 
     toolchain = load_toolchain(options.target)
     name = options.name or default_name(options.source)
     cpus = tuple(options.cpu or (toolchain.default_cpu,))
-    progress = Progress(quiet=options.quiet)
     if options.format == "pt2":
         if options.runtime == "own":
             raise UsageError(
@@ -126,8 +158,8 @@ def _build(options: argparse.Namespace) -> int:
             check=options.check,
             torch=options.torch,
         )
-        print(path)
-        return 0
+        loading = f'torch._inductor.aoti_load_package("{path.name}"), on Windows'
+        return path, outcome(path.name, path.stat().st_size, [], loading)
     built = build_model(
         options.source,
         options.output,
@@ -141,8 +173,10 @@ def _build(options: argparse.Namespace) -> int:
     )
     if options.sdk is not None:
         _write_sdk(built.directory, options.sdk, toolchain)
-    print(built.directory)
-    return 0
+    nbytes = sum(path.stat().st_size for path in built.directory.rglob("*") if path.is_file())
+    running = f"aotwin run {shlex.quote(os.path.relpath(built.directory))} --describe"
+    manifests = [read_manifest(built.manifest)]
+    return built.directory, outcome(os.path.relpath(built.directory), nbytes, manifests, running)
 
 
 def _write_sdk(model: Path, folder: Path, toolchain: Toolchain) -> None:
@@ -261,6 +295,7 @@ def _add_toolchain(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     fetch.add_argument(
         "--torch", default="", metavar="VERSION", help="whose sysroot (default: the newest's)"
     )
+    _add_talk(fetch)
     fetch.set_defaults(command=_toolchain_fetch)
     pin = actions.add_parser(
         "pin", help="pin another torch: fetch, compile and open a probe model, compare"
@@ -272,6 +307,7 @@ def _add_toolchain(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         help="where the pin file goes, to be named by AOTWIN_SYSROOTS (default: aotwin's own)",
     )  # fmt: skip
     pin.add_argument("--check", choices=("static", "wine"), default="wine")
+    _add_talk(pin)
     pin.set_defaults(command=_toolchain_pin)
     actions.add_parser("list", help="list what is cached").set_defaults(command=_toolchain_list)
     actions.add_parser("clean", help="remove the cache").set_defaults(command=_toolchain_clean)
@@ -280,20 +316,22 @@ def _add_toolchain(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 def _toolchain_fetch(options: argparse.Namespace) -> int:
     from aotwin.pipeline import fetch_toolchain
 
-    print(fetch_toolchain(options.target, torch=options.torch, progress=Progress()))
+    with _talk(options) as progress:
+        print(fetch_toolchain(options.target, torch=options.torch, progress=progress))
     return 0
 
 
 def _toolchain_pin(options: argparse.Namespace) -> int:
     from aotwin.pinning import pin_torch
 
-    report = pin_torch(
-        options.requirement,
-        options.output,
-        target=options.target,
-        check=options.check,
-        progress=Progress(),
-    )
+    with _talk(options) as progress:
+        report = pin_torch(
+            options.requirement,
+            options.output,
+            target=options.target,
+            check=options.check,
+            progress=progress,
+        )
     print(report.path)
     print(report.to_text(), file=sys.stderr)
     return 0 if report else 1

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aotwin.adapters.storage.files import storage_errors, temporary_folder, working_folder
+from aotwin.adapters.storage.files import (
+    replacing,
+    storage_errors,
+    temporary_folder,
+    working_folder,
+)
 from aotwin.adapters.tools.index import file_sha256
 from aotwin.assembly import Job, finish, share_blobs, start
 from aotwin.bindings import write_libs
 from aotwin.errors import ConfigurationError, StorageError
 from aotwin.formats.manifest import MANIFEST_NAME
-from aotwin.progress import Progress
+from aotwin.outcome import outcome, read_manifest
+from aotwin.progress import Progress, render_timings
 from aotwin.session import Session, open_session, run_time_of
 from aotwin.stages.generate import Generator, open_source
 from aotwin.stages.pack import (
@@ -181,7 +188,7 @@ def build_wheel(
     Raises:
         AotwinError: whatever a user can cause; `wheel_directory` is left as it was.
     """
-    progress = progress or Progress()
+    progress = progress or Progress(quiet=settings.quiet)
     # The hook calls this with a target only; without one this is the message.
     toolchain = load_toolchain(settings.target or "none")
     check_pure(pure_wheel)
@@ -214,7 +221,8 @@ def build_wheel(
             share_blobs(jobs, progress)
             finished = [(job, finish(job, session)) for job in jobs]
             libs = write_libs([job.run_time for job in jobs], session)
-        with progress.stage("pack"):
+        manifests = [read_manifest(job.directory / MANIFEST_NAME) for job in jobs]
+        with progress.stage("pack") as step:
             wheel = pack_wheel(
                 pure_wheel,
                 [_packed(job, dlls) for job, dlls in finished],
@@ -228,9 +236,30 @@ def build_wheel(
                 ),
                 wheel_tag=toolchain.wheel_tag,
                 sbom=_sbom(finished, session),
+                step=step,
             )
     progress.remark(f"{wheel.name}: {wheel.stat().st_size:,} bytes, sha256 {file_sha256(wheel)}")
+    if settings.timings is not None:
+        write_timings(wheel_directory / settings.timings, progress)
+    progress.result(
+        outcome(
+            wheel.name,
+            wheel.stat().st_size,
+            manifests,
+            f"py -m pip install {wheel.name}, on Windows",
+        )
+    )
     return wheel.name
+
+
+def write_timings(path: Path, progress: Progress) -> None:
+    """Write the seconds of each stage so far as JSON.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with replacing(path.absolute()) as file:
+        file.write(render_timings(progress.stages, time.monotonic() - progress.began))
 
 
 def fetch_toolchain(target: str, *, torch: str = "", progress: Progress) -> Path:
@@ -256,8 +285,8 @@ def fetch_toolchain(target: str, *, torch: str = "", progress: Progress) -> Path
             own_run_time=True,
         ) as session,
     ):
-        with progress.stage("C++ run time of the target"):
-            session.warm_up.wait()
+        with progress.stage("C++ run time of the target") as step:
+            session.warm_up.wait(step)
         run_time_of(session)
         return session.sysroot.directory
 

@@ -18,7 +18,7 @@ from aotwin.adapters.tools.process import Children
 from aotwin.adapters.tools.zig import WarmUp, Zig, find_zig
 from aotwin.progress import Progress
 from aotwin.stages.link import Sysroot, prepare_sysroot, runtime_flags
-from aotwin.stages.runtime import RunTime, prepare_run_time
+from aotwin.stages.runtime import RunTime, prepare_run_time, sources_to_compile
 from aotwin.stages.sign import Signer
 from aotwin.target.toolchain import SysrootPin, Toolchain
 from aotwin.termination import WAIT_SECONDS
@@ -77,8 +77,8 @@ def open_session(
         )
     try:
         warm_up.start(work)
-        with progress.stage("sysroot"):
-            sysroot = prepare_sysroot(toolchain, pin, zig, remark=progress.remark)
+        with progress.stage("sysroot") as step:
+            sysroot = prepare_sysroot(toolchain, pin, zig, remark=progress.remark, step=step)
         compilers = Children()
         with (
             closing(Readers()) as readers,
@@ -86,7 +86,7 @@ def open_session(
             ThreadPoolExecutor(1, initializer=compilers.adopt) as builder,
         ):
             run_time = (
-                builder.submit(prepare_run_time, toolchain, zig, jobs=jobs)
+                builder.submit(_prepared_run_time, toolchain, zig, jobs, progress)
                 if own_run_time
                 else None
             )
@@ -115,13 +115,23 @@ def open_session(
         warm_up.cancel()
 
 
+def _prepared_run_time(toolchain: Toolchain, zig: Zig, jobs: int, progress: Progress) -> RunTime:
+    sources = sources_to_compile(toolchain, zig)
+    if not sources:
+        return prepare_run_time(toolchain, zig, jobs=jobs)
+    progress.remark(
+        f"aotwin's run time is compiled once for this machine: {sources} sources, "
+        "beside the other stages"
+    )
+    with progress.stage("compile aotwin's run time") as step:
+        step.expect(sources, "sources")
+        return prepare_run_time(toolchain, zig, jobs=jobs, compiled=step.advance)
+
+
 def run_time_of(session: Session) -> RunTime:
     """Our own run time, as soon as it is there."""
     assert session.run_time is not None
-    if session.run_time.done():
-        return session.run_time.result()
-    with session.progress.stage("aotwin's run time"):
-        return result_of(session.run_time)
+    return result_of(session.run_time)
 
 
 def result_of(future: Future[_Value]) -> _Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from installer.sources import WheelFile
 
 from aotwin import checking
 from aotwin.adapters.tools.zig import find_zig
+from aotwin.progress import parse_timings
 
 LinkedCache = Callable[..., Path]
 
@@ -98,7 +100,9 @@ def program_project(
     cache.mkdir()
     for kind in ("sysroots", "zig", "runtime"):
         (cache / kind).symlink_to(warm_cache / kind)
-    build(project, *NOT_ISOLATED, cache=cache, runtime=runtime)
+    settings = ("--config-setting", "timings=stages.json", "--config-setting", "verbose=1")
+    said = build(project, *NOT_ISOLATED, *settings, cache=cache, runtime=runtime)
+    (project / "said.txt").write_text(said)
     return project
 
 
@@ -107,7 +111,7 @@ def test_a_program_becomes_an_sdist_and_a_wheel_made_from_it(
     program_project: Path, runtime: str
 ) -> None:
     dist = program_project / "dist"
-    assert {path.name for path in dist.iterdir()} == {WHEEL, SDIST}
+    assert {path.name for path in dist.iterdir()} == {WHEEL, SDIST, "stages.json"}
     with tarfile.open(dist / SDIST) as sdist:
         assert "demo-1.0/layers/classifier.py" in sdist.getnames()
     archive = zipfile.ZipFile(dist / WHEEL)
@@ -129,6 +133,19 @@ def test_a_program_becomes_an_sdist_and_a_wheel_made_from_it(
     assert manifest["runtime"] == runtime
     libs = [name for name in archive.namelist() if name.startswith("demo.libs/")]
     assert bool(libs) == (runtime == "own")
+
+
+@pytest.mark.torch
+def test_a_build_says_what_it_does_and_what_it_made(program_project: Path) -> None:
+    stages, total = parse_timings((program_project / "dist/stages.json").read_bytes())
+    titles = [stage.title for stage in stages]
+    assert {"generate demo.classifier for x86-64-v3", "link classifier.dll", "pack"} <= set(titles)
+    assert all(0 <= stage.start <= total for stage in stages)
+    said = (program_project / "said.txt").read_text()
+    assert re.search(r"^\$ \S+/zig c\+\+ .*classifier\.dll", said, re.MULTILINE)
+    made = said[said.index(f"{WHEEL}, ") :].splitlines()
+    assert made[1].startswith("  demo.classifier: classifier.dll ")
+    assert made[-1] == f"  next: py -m pip install {WHEEL}, on Windows"
 
 
 @pytest.mark.torch

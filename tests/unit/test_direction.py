@@ -19,7 +19,7 @@ FLOORS = (
     ("aotwin.pinning",),
     ("aotwin.checking", "aotwin.pipeline"),
     ("aotwin.assembly",),
-    ("aotwin.bindings",),
+    ("aotwin.bindings", "aotwin.outcome"),
     ("aotwin.session",),
     ("aotwin.stages",),
     ("aotwin.configuration", "aotwin.adapters"),

@@ -11,7 +11,7 @@ import keyword
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aotwin.errors import ConfigurationError
@@ -174,6 +174,12 @@ def program(value: object, where: str) -> str:
     if ":" in value or not value.endswith(".pt2"):
         raise wrong(where, value, '"module:attribute" or the path of a .pt2 file')
     return path_in_project(value, where)
+
+
+def output_path(value: object, where: str) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise wrong(where, value, "the path of a file to write")
+    return Path(value).expanduser()
 
 
 def path_in_project(value: object, where: str) -> str:

@@ -74,6 +74,12 @@ PROJECT_KEYS: Mapping[str, Key] = {
         "`static`",
         "How a DLL is checked before it is packed: by reading it, or by loading it under Wine too.",
     ),
+    "timings": Key(
+        checkers.output_path,
+        "path of a file; a relative one is from the wheel's folder",
+        "not written",
+        "Where the seconds of each stage go, as JSON.",
+    ),
     "models": Key(
         checkers.table,
         'tables, `[tool.aotwin.models."demo.classifier"]`',

@@ -68,8 +68,20 @@ class Settings:
     jobs: int
     #: "static" or "wine"
     check: str
+    #: where the seconds of each stage go; a relative path is from the wheel's folder
+    timings: Path | None
     #: the config settings that are for setuptools
     setuptools: Mapping[str, str | list[str] | None]
+
+    @property
+    def verbose(self) -> bool:
+        """Whether commands are printed: setuptools' setting is ours, too."""
+        return bool({"verbose", "--verbose"} & self.setuptools.keys())
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing but warnings is printed: setuptools' setting is ours, too."""
+        return bool({"quiet", "--quiet"} & self.setuptools.keys())
 
 
 def load_settings(
@@ -119,6 +131,7 @@ def load_settings(
         cpu=overrides.get("cpu"),
         jobs=chosen.get("jobs", len(os.sched_getaffinity(0))),
         check=chosen.get("check", "static"),
+        timings=chosen.get("timings"),
         setuptools=setuptools,
     )
 

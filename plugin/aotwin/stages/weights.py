@@ -23,6 +23,7 @@ from pathlib import Path
 from aotwin.adapters.archives.hashed_stream import write_hashed
 from aotwin.adapters.storage.files import replacing
 from aotwin.errors import WrapperError
+from aotwin.progress import Step
 from aotwin.values import BLOB_ALIGNMENT, BlobInfo
 from aotwin.weights_source import WeightSource
 
@@ -32,20 +33,23 @@ _TRAILER = struct.Struct("<8sIIQQ32s")
 TRAILER_NBYTES = _TRAILER.size
 
 
-def write_blob(source: WeightSource, path: Path) -> BlobInfo:
+def write_blob(source: WeightSource, path: Path, *, step: Step | None = None) -> BlobInfo:
     """Write constants and trailer to a file.
 
     Args:
         source: the constants' bytes, padding included.
         path: the blob; it appears under this name only when it is whole.
+        step: gets to know how many bytes are written.
 
     Raises:
         StorageError: the disk is full or cannot be written.
         WrapperError: the source gave another number of bytes than it announced.
     """
     constants = hashlib.sha256()
+    step = step or Step("weights")
+    step.expect(source.nbytes, "bytes")
     with replacing(path) as file:
-        nbytes = write_hashed(padded(source), file.write, constants)
+        nbytes = write_hashed(_counted(padded(source), step), file.write, constants)
         _check_length(source, nbytes)
         whole = constants.copy()
         tail = trailer(nbytes, constants.digest())
@@ -60,6 +64,12 @@ def padded(source: WeightSource) -> Iterator[memoryview]:
         yield memoryview(bytes(BLOB_ALIGNMENT))
     else:
         yield from source.chunks()
+
+
+def _counted(chunks: Iterator[memoryview], step: Step) -> Iterator[memoryview]:
+    for chunk in chunks:
+        yield chunk
+        step.advance(chunk.nbytes)
 
 
 def trailer(nbytes: int, digest: bytes) -> bytes:

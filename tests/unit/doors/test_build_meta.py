@@ -49,7 +49,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """Puts small files in place of what the stages build; returns what they were asked for."""
     asked: list[Settings] = []
 
-    def fake(settings: Settings, pure_wheel: Path, wheel_directory: Path) -> str:
+    def fake(settings: Settings, pure_wheel: Path, wheel_directory: Path, **_: object) -> str:
         asked.append(settings)
         models = [_fake_model(model.name) for model in settings.models]
         return pack_wheel(pure_wheel, models, wheel_directory, wheel_tag="win_amd64").name
@@ -290,7 +290,7 @@ def test_a_defect_is_one_message_and_no_wheel(
 def test_an_error_of_a_stage_passes_the_same_boundary(
     enter: Enter, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> str:
+    def fails(*_: object, **__: object) -> str:
         raise CheckError("the DLL imports kernel33.dll", cause="no rule", next_step="Mend it.")
 
     monkeypatch.setattr(pipeline, "build_wheel", fails)

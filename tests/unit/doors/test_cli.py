@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from model_folder import build_files, write_model
 
 from aotwin import cli, pipeline
 from aotwin.errors import UsageError
+from aotwin.progress import Progress, parse_timings
 from aotwin.values import BuiltModel
 from aotwin.version import __version__
 
@@ -55,12 +57,23 @@ def test_what_was_built_is_printed_on_stdout_and_nothing_else(
 
     def build(source: str, output: Path, **options: object) -> BuiltModel:
         asked.append({"source": source, "output": output, **options})
-        return BuiltModel(tmp_path, {}, tmp_path / "b", tmp_path / "m")
+        progress = options["progress"]
+        assert isinstance(progress, Progress)
+        with progress.stage("link"):
+            pass
+        model = write_model(tmp_path / "net", build_files())
+        return BuiltModel(model, {}, model / "b", model / "aotwin.json")
 
     monkeypatch.setattr(pipeline, "build_model", build)
-    code = cli.main(["build", "m:net", "-o", "out", "--cpu", "x86-64-v4", "--cpu", "x86-64-v3"])
+    command = ["build", "m:net", "-o", "out", "--cpu", "x86-64-v4", "--cpu", "x86-64-v3"]
+    code = cli.main([*command, "--timings", str(tmp_path / "logs" / "stages.json")])
     assert code == 0
-    assert capsys.readouterr().out == f"{tmp_path}\n"
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'net'}\n"
+    assert "not proven" in said.err
+    assert said.err.splitlines()[-1].startswith("  next: aotwin run ")
+    stages, _ = parse_timings((tmp_path / "logs" / "stages.json").read_bytes())
+    assert [stage.title for stage in stages] == ["link"]
     (options,) = asked
     assert (options["name"], options["cpu"]) == ("net", ("x86-64-v4", "x86-64-v3"))
     assert options["target"] == "windows-x86_64"

@@ -20,6 +20,7 @@ from aotwin.adapters.archives.hashed_stream import write_hashed
 from aotwin.adapters.storage.files import replacing, storage_errors
 from aotwin.errors import CheckError, StorageError
 from aotwin.portable_names import first_clash, path_problem
+from aotwin.progress import Step
 from aotwin.reproducible import zip_date_time
 
 #: bytes read at a time: larger pieces cost a mapping of memory each
@@ -104,7 +105,14 @@ def check_names(names: Sequence[str]) -> None:
         )
 
 
-def write_wheel(path: Path, members: Sequence[Member], *, dist_info: str, epoch: int) -> None:
+def write_wheel(
+    path: Path,
+    members: Sequence[Member],
+    *,
+    dist_info: str,
+    epoch: int,
+    step: Step | None = None,
+) -> None:
     """Write a wheel under a temporary name, check it, and only then give it its name.
 
     Args:
@@ -112,6 +120,7 @@ def write_wheel(path: Path, members: Sequence[Member], *, dist_info: str, epoch:
         members: everything but RECORD, in any order.
         dist_info: name of the `.dist-info` folder that RECORD goes to.
         epoch: time of all members, in seconds since 1970 (see `aotwin.reproducible`).
+        step: gets to know how many bytes are written, and read again.
 
     Raises:
         CheckError: a name that Windows cannot have, or bytes in the wheel that do not hash to the
@@ -119,15 +128,18 @@ def write_wheel(path: Path, members: Sequence[Member], *, dist_info: str, epoch:
         StorageError: the disk is full, or a source cannot be read or changed meanwhile.
     """
     record_name = f"{dist_info}/RECORD"
+    step = step or Step("pack")
+    again = sum(member.nbytes for member in members if _is_reread(member))
+    step.expect(sum(member.nbytes for member in members) + again, "bytes")
     check_names([*(member.name for member in members), record_name])
     # dist-info comes last, as the specification recommends: it can be replaced without a rewrite.
     ordered = sorted(members, key=lambda m: (m.name.startswith(f"{dist_info}/"), m.name))
     with replacing(path, durable=True) as file:
         with zipfile.ZipFile(file, "w") as archive:
-            record = [_write(archive, member, epoch) for member in ordered]
+            record = [_write(archive, member, epoch, step) for member in ordered]
             content = _render_record([*record, (record_name, "", "")])
             _write(archive, Member.from_bytes(record_name, content), epoch)
-        _check_digests(file, path, ordered)
+        _check_digests(file, path, ordered, step)
 
 
 def write_archive(path: Path, members: Sequence[Member], *, epoch: int) -> None:
@@ -145,11 +157,17 @@ def write_archive(path: Path, members: Sequence[Member], *, epoch: int) -> None:
         _check_digests(file, path, ordered)
 
 
-def _write(archive: zipfile.ZipFile, member: Member, epoch: int) -> tuple[str, str, str]:
+def _is_reread(member: Member) -> bool:
+    return member.sha256 is not None and member.reread
+
+
+def _write(
+    archive: zipfile.ZipFile, member: Member, epoch: int, step: Step | None = None
+) -> tuple[str, str, str]:
     """Stream one member into the archive; returns its row in RECORD."""
     digest = hashlib.sha256()
     with member.open() as source, archive.open(_zip_info(member, epoch), "w") as sink:
-        nbytes = write_hashed(_chunks(source, member.nbytes), sink.write, digest)
+        nbytes = write_hashed(_chunks(source, member.nbytes, step), sink.write, digest)
     if nbytes != member.nbytes:
         raise StorageError(
             f"{member.name} changed while it was packed",
@@ -161,12 +179,14 @@ def _write(archive: zipfile.ZipFile, member: Member, epoch: int) -> tuple[str, s
     return member.name, f"sha256={encoded}", str(nbytes)
 
 
-def _chunks(source: IO[bytes], nbytes: int) -> Iterator[bytes]:
+def _chunks(source: IO[bytes], nbytes: int, step: Step | None = None) -> Iterator[bytes]:
     """What is in a file, but never more than one byte past what it should have."""
     left = nbytes + 1
     while left and (chunk := source.read(min(_CHUNK, left))):
         left -= len(chunk)
         yield chunk
+        if step is not None:
+            step.advance(len(chunk))
 
 
 def _zip_info(member: Member, epoch: int) -> zipfile.ZipInfo:
@@ -186,17 +206,19 @@ def _render_record(rows: Sequence[tuple[str, str, str]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _check_digests(file: BinaryIO, path: Path, members: Sequence[Member]) -> None:
+def _check_digests(
+    file: BinaryIO, path: Path, members: Sequence[Member], step: Step | None = None
+) -> None:
     """Read the sealed members again, from the finished archive."""
     file.flush()
     file.seek(0)
     with storage_errors(path), zipfile.ZipFile(file) as archive:
         for member in members:
-            if member.sha256 is None or not member.reread:
+            if not _is_reread(member):
                 continue
             digest = hashlib.sha256()
             with archive.open(member.name) as content:
-                while chunk := content.read(_CHUNK):
+                for chunk in _chunks(content, member.nbytes, step):
                     digest.update(chunk)
             _compare(member, digest.hexdigest())
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+from aotwin.adapters.storage.files import storage_errors
 from aotwin.adapters.tools.process import run
 from aotwin.errors import SysrootError
+from aotwin.progress import Step
 from aotwin.target.toolchain import PinnedFile
 
 _CHUNK = 1 << 20
@@ -39,13 +42,16 @@ def download_command(python: str, pinned: PinnedFile, directory: Path) -> list[s
     ]
 
 
-def fetch(pinned: PinnedFile, directory: Path, *, local: Path | None = None) -> Path:
+def fetch(
+    pinned: PinnedFile, directory: Path, *, local: Path | None = None, step: Step | None = None
+) -> Path:
     """One pinned wheel, from a local file or folder or else from pip's index, its hash checked.
 
     Args:
         pinned: what to fetch.
         directory: where pip puts it.
         local: a folder that may hold the wheel (offline builds), asked first.
+        step: gets to know how many bytes are there.
 
     Returns:
         Path of the wheel.
@@ -63,7 +69,7 @@ def fetch(pinned: PinnedFile, directory: Path, *, local: Path | None = None) -> 
             )
         verify(candidate, pinned)
         return candidate
-    problem = _download(pinned, directory)
+    problem = _download(pinned, directory, step)
     path = directory / pinned.filename
     if problem or not path.is_file():
         raise SysrootError(
@@ -104,17 +110,33 @@ def fetch_unpinned(wanted: PinnedFile, directory: Path, *, local: Path | None = 
     return found[-1]
 
 
-def _download(pinned: PinnedFile, directory: Path) -> str:
+def _download(pinned: PinnedFile, directory: Path, step: Step | None = None) -> str:
     """Have pip fetch a wheel; returns what it says where it fails, else ""."""
+    # pip's own folder for what has not arrived wholly, so that it can be measured.
+    arriving = directory / "arriving"
+    with storage_errors(arriving):
+        arriving.mkdir(exist_ok=True)
+    if step is not None:
+        step.expect(pinned.nbytes, "bytes")
+        step.follow(lambda: min(_nbytes_below(arriving), pinned.nbytes))
     result = run(
         download_command(sys.executable, pinned, directory),
         tool="pip",
-        env={"PIP_NO_INPUT": "1", "PYTHONWARNINGS": "ignore"},
+        env={"PIP_NO_INPUT": "1", "PYTHONWARNINGS": "ignore", "TMPDIR": str(arriving)},
     )
     if result.returncode == 0:
         return ""
     errors = [line for line in result.stderr.splitlines() if "ERROR" in line]
     return errors[0] if errors else (result.stderr.strip()[-300:] or "pip found no wheel")
+
+
+def _nbytes_below(folder: Path) -> int:
+    """Bytes of all files in a folder that another program writes to."""
+    nbytes = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            nbytes += path.stat().st_size
+    return nbytes
 
 
 def verify(path: Path, pinned: PinnedFile) -> None:

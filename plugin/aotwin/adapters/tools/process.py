@@ -6,7 +6,9 @@ does its work in processes of its own.
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from aotwin.errors import ToolError
+from aotwin.progress import COMMANDS
 from aotwin.termination import WAIT_SECONDS, undisturbed
 
 
@@ -177,6 +180,8 @@ def start(
     Raises:
         ToolError: the program cannot be started.
     """
+    if COMMANDS.isEnabledFor(logging.INFO):
+        COMMANDS.info("%s", shlex.join(command))
     with _start_errors(tool):
         return subprocess.Popen(
             list(command),

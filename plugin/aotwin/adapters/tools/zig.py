@@ -22,6 +22,7 @@ from aotwin.adapters.storage.cache import build_once, cache_dir
 from aotwin.adapters.storage.files import storage_errors
 from aotwin.adapters.tools.process import end, output_of, run, start
 from aotwin.errors import AotwinError, StorageError, ToolError
+from aotwin.progress import Step
 from aotwin.termination import undisturbed
 
 #: free bytes of a disk below which a linker that died is believed to have lacked room: several
@@ -147,6 +148,12 @@ class WarmUp:
         key = hashlib.sha256("\0".join([str(zig.lib_dir), *arguments]).encode()).hexdigest()[:16]
         self._marker = zig.lib_dir.parent / f"warm-{key}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._objects_before = 0
+
+    def _objects(self) -> int:
+        """What zig has compiled into its cache, a folder each."""
+        objects = self._zig.cache_dir / "o"
+        return sum(1 for _ in objects.iterdir()) if objects.is_dir() else 0
 
     @property
     def needed(self) -> bool:
@@ -176,6 +183,7 @@ class WarmUp:
         """
         if not self.needed or self._process is not None:
             return
+        self._objects_before = self._objects()
         source = folder / "warm_up.cpp"
         with storage_errors(source):
             source.write_text(_WARM_UP_SOURCE)
@@ -187,8 +195,11 @@ class WarmUp:
                 cwd=folder,
             )
 
-    def wait(self) -> None:
+    def wait(self, step: Step | None = None) -> None:
         """Wait for the cold build.
+
+        Args:
+            step: gets to know what has been compiled since its start.
 
         Raises:
             ToolError: it failed.
@@ -196,6 +207,9 @@ class WarmUp:
         """
         if self._process is None:
             return
+        if step is not None:
+            step.expect(None, "objects")
+            step.follow(lambda: self._objects() - self._objects_before)
         _, stderr = output_of(self._process)
         code, self._process = self._process.returncode, None
         if code != 0:

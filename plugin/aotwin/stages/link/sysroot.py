@@ -26,6 +26,7 @@ from aotwin.adapters.storage.files import working_folder
 from aotwin.adapters.tools.index import fetch, offline_folder
 from aotwin.adapters.tools.zig import Zig
 from aotwin.errors import SysrootError
+from aotwin.progress import Step
 from aotwin.target.toolchain import SysrootPin, Toolchain
 
 #: layout of the folder; raise it when the layout changes, so that old caches are left alone
@@ -77,7 +78,12 @@ class Sysroot:
 
 
 def prepare_sysroot(
-    toolchain: Toolchain, pin: SysrootPin, zig: Zig, *, remark: Callable[[str], None]
+    toolchain: Toolchain,
+    pin: SysrootPin,
+    zig: Zig,
+    *,
+    remark: Callable[[str], None],
+    step: Step | None = None,
 ) -> Sysroot:
     """The sysroot of a target, from the user cache or else fetched and laid out there.
 
@@ -86,6 +92,7 @@ def prepare_sysroot(
         pin: which wheels make the sysroot.
         zig: makes the import libraries.
         remark: tells the user about a wait.
+        step: gets to know how far a download is.
 
     Raises:
         SysrootError: a wheel cannot be had, is not the pinned one, or lacks what is expected.
@@ -97,7 +104,7 @@ def prepare_sysroot(
             f"fetching the sysroot once for this machine: torch {pin.torch_version} for Windows, "
             f"{megabytes} MB"
         )
-        build_once(directory, lambda folder: _lay_out(folder, toolchain, pin, zig))
+        build_once(directory, lambda folder: _lay_out(folder, toolchain, pin, zig, step))
     return Sysroot(directory, pin.torch_version, pin.torch.sha256)
 
 
@@ -116,11 +123,15 @@ def _directory(toolchain: Toolchain, pin: SysrootPin) -> Path:
     return cache_dir() / "sysroots" / name
 
 
-def _lay_out(folder: Path, toolchain: Toolchain, pin: SysrootPin, zig: Zig) -> None:
+def _lay_out(
+    folder: Path, toolchain: Toolchain, pin: SysrootPin, zig: Zig, step: Step | None
+) -> None:
     local = offline_folder()
     with working_folder(folder.parent) as downloads:
-        torch_wheel = fetch(pin.torch, downloads, local=local)
-        openmp_wheel = fetch(pin.openmp, downloads, local=local)
+        torch_wheel = fetch(pin.torch, downloads, local=local, step=step)
+        openmp_wheel = fetch(pin.openmp, downloads, local=local, step=step)
+        if step is not None:
+            step.expect(None, "")
         _extract(torch_wheel, folder, _torch_place)
         _extract(openmp_wheel, folder, _openmp_place)
     (folder / "exports").mkdir()

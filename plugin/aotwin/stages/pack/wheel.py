@@ -10,6 +10,7 @@ from typing import IO
 
 from aotwin.adapters.archives.wheel_zip import Member, write_wheel
 from aotwin.errors import ConfigurationError, StorageError
+from aotwin.progress import Step
 from aotwin.reproducible import source_date_epoch
 from aotwin.stages.pack.licenses import LICENSES
 from aotwin.stages.pack.sbom import SBOM_PATH
@@ -70,6 +71,7 @@ def pack_wheel(
     sbom: Callable[[str, int], bytes] | None = None,
     libs: Sequence[PackedFile] = (),
     licenses: Mapping[str, bytes] | None = None,
+    step: Step | None = None,
 ) -> Path:
     """Write `<name>-<version>-py3-none-<wheel_tag>.whl`.
 
@@ -82,6 +84,7 @@ def pack_wheel(
             in seconds since 1970; None for none.
         libs: DLLs that models share.
         licenses: of what is linked into the models: file name -> text.
+        step: gets to know how many bytes are packed.
 
     Returns:
         Path of the wheel.
@@ -113,7 +116,7 @@ def pack_wheel(
         if sbom is not None:
             metadata = archive.read(f"{dist_info}/METADATA").decode("utf-8", "replace")
             members.append(Member.from_bytes(f"{dist_info}/{SBOM_PATH}", sbom(metadata, epoch)))
-        write_wheel(path, members, dist_info=dist_info, epoch=epoch)
+        write_wheel(path, members, dist_info=dist_info, epoch=epoch, step=step)
     return path
 
 

@@ -1,7 +1,12 @@
 """Stage runtime: the DLLs whose functions a model calls, where they are not torch's."""
 
 from aotwin.stages.runtime.choice import choose_run_time
-from aotwin.stages.runtime.library import LIBRARY, build_library, exported_functions
+from aotwin.stages.runtime.library import (
+    LIBRARY,
+    build_library,
+    exported_functions,
+    sources_to_compile,
+)
 from aotwin.stages.runtime.libs import LIBS_FOLDER, RunTime, prepare_run_time
 
 __all__ = [
@@ -12,4 +17,5 @@ __all__ = [
     "choose_run_time",
     "exported_functions",
     "prepare_run_time",
+    "sources_to_compile",
 ]

@@ -11,7 +11,7 @@ import fnmatch
 import hashlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -92,11 +92,22 @@ def run_time_functions() -> frozenset[str]:
     )
 
 
-def build_library(toolchain: Toolchain, zig: Zig, *, jobs: int) -> Path:
+def sources_to_compile(toolchain: Toolchain, zig: Zig) -> int:
+    """How many sources `build_library` would compile now: after an update, those that changed."""
+    keys = _keys(toolchain, zig)
+    if _place(keys).is_dir():
+        return 0
+    return sum(not (cache_dir() / "objects" / key).is_dir() for key in keys)
+
+
+def build_library(
+    toolchain: Toolchain, zig: Zig, *, jobs: int, compiled: Callable[[], None] = lambda: None
+) -> Path:
     """The library in the user cache, compiled there if need be.
 
     Args:
         jobs: compilers at a time.
+        compiled: called for each source, by the thread that compiled it.
 
     Returns:
         Path of aotwin.dll. The caller must not change it.
@@ -105,11 +116,13 @@ def build_library(toolchain: Toolchain, zig: Zig, *, jobs: int) -> Path:
         ToolError: zig failed.
     """
     sources = library_sources()
-    headers = _headers_digest()
-    keys = [_object_key(source, headers, toolchain, zig) for source in sources]
+    keys = _keys(toolchain, zig)
     exports = sorted(exported_functions())
-    libraries = [f"-l{name}" for name in _rules()["libraries"]]
-    whole = hashlib.sha256("\0".join([*keys, *exports, *libraries]).encode()).hexdigest()[:24]
+
+    def compile_one(source: Source, key: str) -> Path:
+        path = _compile(source, key, toolchain, zig)
+        compiled()
+        return path
 
     def build(folder: Path) -> None:
         # The compilers are the caller's to end: its context says whose they are.
@@ -117,14 +130,15 @@ def build_library(toolchain: Toolchain, zig: Zig, *, jobs: int) -> Path:
         with ThreadPoolExecutor(max(1, jobs)) as pool:
             objects = list(
                 pool.map(
-                    lambda source, key: context.copy().run(_compile, source, key, toolchain, zig),
+                    lambda source, key: context.copy().run(compile_one, source, key),
                     sources,
                     keys,
                 )
             )
         (folder / _DEFINITION).write_text(definition_file(LIBRARY, exports), encoding="utf-8")
         command = [
-            *runtime_flags(toolchain), *map(str, objects), _DEFINITION, *libraries, "-o", LIBRARY,
+            *runtime_flags(toolchain), *map(str, objects), _DEFINITION, *_libraries(),
+            "-o", LIBRARY,
         ]  # fmt: skip
         zig.run(command, cwd=folder, doing=f"linking {LIBRARY}")
         for path in folder.iterdir():
@@ -132,7 +146,23 @@ def build_library(toolchain: Toolchain, zig: Zig, *, jobs: int) -> Path:
                 path.unlink()
         set_checksum(folder / LIBRARY)
 
-    return build_once(cache_dir() / "runtime" / f"aotwin-{whole}", build) / LIBRARY
+    return build_once(_place(keys), build) / LIBRARY
+
+
+def _keys(toolchain: Toolchain, zig: Zig) -> list[str]:
+    """Of each source's object in the cache."""
+    headers = _headers_digest()
+    return [_object_key(source, headers, toolchain, zig) for source in library_sources()]
+
+
+def _place(keys: Iterable[str]) -> Path:
+    """The library's folder in the cache."""
+    parts = "\0".join([*keys, *sorted(exported_functions()), *_libraries()])
+    return cache_dir() / "runtime" / f"aotwin-{hashlib.sha256(parts.encode()).hexdigest()[:24]}"
+
+
+def _libraries() -> list[str]:
+    return [f"-l{name}" for name in _rules()["libraries"]]
 
 
 def compile_flags(source: Source, toolchain: Toolchain) -> list[str]:

@@ -7,7 +7,7 @@ same name: so each name carries a piece of its file's sha256.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,16 +46,19 @@ class RunTime:
                     file.write(source.read_bytes())
 
 
-def prepare_run_time(toolchain: Toolchain, zig: Zig, *, jobs: int) -> RunTime:
+def prepare_run_time(
+    toolchain: Toolchain, zig: Zig, *, jobs: int, compiled: Callable[[], None] = lambda: None
+) -> RunTime:
     """The run time, compiled once per machine.
 
     Args:
         jobs: compilers at a time.
+        compiled: called for each of its sources that is compiled.
 
     Raises:
         ToolError: zig failed.
     """
-    library = build_library(toolchain, zig, jobs=jobs)
+    library = build_library(toolchain, zig, jobs=jobs, compiled=compiled)
     digest = hashlib.sha256(library.read_bytes()).hexdigest()
     name = f"{library.stem}-{digest[:_NAME_DIGITS]}{library.suffix}"
     return RunTime({name: library}, {name: digest}, name)

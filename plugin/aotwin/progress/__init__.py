@@ -1,0 +1,17 @@
+"""Talk to the person who waits: stages with their seconds, what a long one has done so far."""
+
+from aotwin.progress.colors import wants_color
+from aotwin.progress.commands import COMMANDS, commands_shown
+from aotwin.progress.stages import Progress, Step
+from aotwin.progress.timings import Stage, parse_timings, render_timings
+
+__all__ = [
+    "COMMANDS",
+    "Progress",
+    "Stage",
+    "Step",
+    "commands_shown",
+    "parse_timings",
+    "render_timings",
+    "wants_color",
+]
