@@ -18,6 +18,7 @@ from aotwin.bindings import bound_run_time, fitting_torches, library_reference, 
 from aotwin.errors import ConfigurationError
 from aotwin.formats.manifest import MANIFEST_NAME, render_manifest
 from aotwin.progress import Progress
+from aotwin.proof_samples import Samples
 from aotwin.session import Session, result_of
 from aotwin.stages.check import (
     require_loadable,
@@ -68,6 +69,8 @@ class Job:
     sdk: dict[str, str] = field(default_factory=dict)
     #: the run time that it was bound to; None over torch
     run_time: RunTime | None = None
+    #: what it is proven with; None where it is not
+    samples: Samples | None = None
 
 
 def start(spec: ModelSpec, generator: Generator, directory: Path, session: Session) -> Job:
@@ -104,7 +107,18 @@ def start(spec: ModelSpec, generator: Generator, directory: Path, session: Sessi
             cause="one DLL is built for each cpu",
             next_step="Name at least one.",
         )
+    if session.check == "run":
+        # Beside the compiles, and while the program is there.
+        job.samples = _expect(spec, generator, session)
     return job
+
+
+def _expect(spec: ModelSpec, generator: Generator, session: Session) -> Samples:
+    folder = session.work / "proof" / spec.name
+    with storage_errors(folder):
+        folder.mkdir(parents=True)
+    with session.progress.stage(f"expected results of {spec.name}"):
+        return generator.samples(folder)
 
 
 def share_blobs(jobs: Sequence[Job], progress: Progress) -> None:

@@ -151,7 +151,11 @@ def _load(config_settings: ConfigSettings | None) -> Settings:
 
 
 def _get_requires(kind: str, settings: Settings) -> list[str]:
-    return setuptools_bridge.get_requires(kind, settings.setuptools)
+    needed = setuptools_bridge.get_requires(kind, settings.setuptools)
+    if kind == "wheel" and settings.target is not None and settings.check == "run":
+        # Results are compared with it; torch does not bring it along.
+        needed.append("numpy>=1.26")
+    return needed
 
 
 def _prepare_metadata(kind: str, directory: str, settings: Settings) -> str:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aotwin.configuration.checkers import RUN_TIMES
+from aotwin.configuration.checkers import CHECKS, RUN_TIMES
 from aotwin.errors import AotwinError, UsageError
 from aotwin.progress import Progress, commands_shown
 from aotwin.termination import terminable
@@ -85,7 +85,12 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument(
         "--torch", default="", metavar="VERSION", help="what generated a ready wrapper: 2.12.1"
     )
-    build.add_argument("--check", choices=("static", "wine"), default="static")
+    build.add_argument("--check", choices=CHECKS, default="static")
+    build.add_argument(
+        "--proof", metavar="SAMPLES",
+        help="for --check run: module:attribute of a list of (args, kwargs), or an .npz for a "
+        "ready wrapper (default: the program's example inputs)",
+    )  # fmt: skip
     build.add_argument(
         "--format",
         choices=("folder", "pt2"),
@@ -157,6 +162,7 @@ def _built(options: argparse.Namespace, progress: Progress) -> tuple[Path, list[
             progress=progress,
             check=options.check,
             torch=options.torch,
+            proof=options.proof,
         )
         loading = f'torch._inductor.aoti_load_package("{path.name}"), on Windows'
         return path, outcome(path.name, path.stat().st_size, [], loading)
@@ -170,6 +176,7 @@ def _built(options: argparse.Namespace, progress: Progress) -> tuple[Path, list[
         check=options.check,
         runtime=options.runtime,
         torch=options.torch,
+        proof=options.proof,
     )
     if options.sdk is not None:
         _write_sdk(built.directory, options.sdk, toolchain)

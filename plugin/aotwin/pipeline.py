@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aotwin.adapters.storage.files import (
     replacing,
@@ -17,6 +17,7 @@ from aotwin.adapters.storage.files import (
 from aotwin.adapters.tools.index import file_sha256
 from aotwin.assembly import Job, finish, share_blobs, start
 from aotwin.bindings import write_libs
+from aotwin.configuration.checkers import is_program_reference
 from aotwin.errors import ConfigurationError, StorageError
 from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.outcome import outcome, read_manifest
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
     from aotwin.configuration.settings import Settings
 
+    #: what `build_model` takes to prove a model with
+    Proof: TypeAlias = str | os.PathLike[str] | Iterable[Any] | Callable[[], Iterable[Any]] | None
+
 
 def build_model(
     source: ExportedProgram | str | os.PathLike[str],
@@ -60,6 +64,9 @@ def build_model(
     check: str = "static",
     runtime: str = "auto",
     torch: str = "",
+    proof: Proof = None,
+    proof_tolerance: tuple[float, float] | None = None,
+    proof_data: bool | None = None,
 ) -> BuiltModel:
     """Build one model into a folder that any host program on Windows can load.
 
@@ -73,9 +80,16 @@ def build_model(
         cpu: CPU levels; one DLL each.
         inductor: settings for Inductor.
         progress: where to report stages; nowhere by default.
-        check: "static", or "wine" to load the DLL in Wine as well.
+        check: "static"; "wine" to load the DLL in Wine as well; "run" to run it there and to
+            compare its results with those of the program, run eagerly here.
         runtime: "own" (no torch on Windows), "torch", or "auto": own where it has every operator.
         torch: the version that generated a ready wrapper, where the wrapper does not tell.
+        proof: for check="run", calls of the model: pairs (args, kwargs), "module:attribute" of such
+            a list, or an `.npz` for a ready wrapper; by default the program's example inputs.
+        proof_tolerance: (rtol, atol) that its results may differ by; by default by dtype and
+            rounding.
+        proof_data: whether the package holds inputs and expected results; by default where they
+            are small.
 
     Returns:
         The folder and the files in it.
@@ -100,7 +114,16 @@ def build_model(
     if torch:
         torch_version(torch, "torch")
     spec = ModelSpec(
-        name, None, None, tuple(cpu), dict(inductor or {}), runtime=runtime, torch=torch
+        name,
+        None,
+        None,
+        tuple(cpu),
+        dict(inductor or {}),
+        runtime=runtime,
+        torch=torch,
+        proof=_named_proof(proof),
+        proof_tolerance=proof_tolerance,
+        proof_data=proof_data,
     )
     generator = open_source(source, spec, Path.cwd(), toolchain)
     with working_folder(final.parent) as work:
@@ -117,6 +140,7 @@ def build_model(
             job = start(spec, generator, work / "model", session)
             dlls = finish(job, session)
             write_libs([job.run_time], session)
+            _prove([(job, dlls)], session)
         _replace_directory(work / "model", final)
     return BuiltModel(
         directory=final,
@@ -137,6 +161,7 @@ def build_pt2(
     progress: Progress | None = None,
     check: str = "static",
     torch: str = "",
+    proof: Proof = None,
 ) -> Path:
     """Build one model into a `.pt2` for torch's own Windows loader.
 
@@ -163,6 +188,7 @@ def build_pt2(
             # torch's own loader hands torch's tensors to the DLL.
             runtime="torch",
             torch=torch,
+            proof=proof,
         )
         write_pt2(built.directory, path)
     return path
@@ -221,6 +247,7 @@ def build_wheel(
             share_blobs(jobs, progress)
             finished = [(job, finish(job, session)) for job in jobs]
             libs = write_libs([job.run_time for job in jobs], session)
+            _prove(finished, session)
         manifests = [read_manifest(job.directory / MANIFEST_NAME) for job in jobs]
         with progress.stage("pack") as step:
             wheel = pack_wheel(
@@ -289,6 +316,21 @@ def fetch_toolchain(target: str, *, torch: str = "", progress: Progress) -> Path
             session.warm_up.wait(step)
         run_time_of(session)
         return session.sysroot.directory
+
+
+def _prove(finished: Sequence[tuple[Job, Sequence[SealedDll]]], session: Session) -> None:
+    if session.check == "run":
+        # It needs numpy, which no other check does.
+        from aotwin.proving import prove
+
+        prove(finished, session)
+
+
+def _named_proof(proof: Proof) -> Any:
+    """What a caller names: a path, unless it is a reference to an attribute."""
+    if isinstance(proof, str) and is_program_reference(proof):
+        return proof
+    return Path(proof).absolute() if isinstance(proof, (str, os.PathLike)) else proof
 
 
 def _packed(job: Job, dlls: Sequence[SealedDll]) -> PackedModel:

@@ -10,12 +10,15 @@ from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
 from aotwin.adapters.pe.readers import Readers
 from aotwin.adapters.tools.process import Children
+from aotwin.adapters.tools.wine import find_wine
 from aotwin.adapters.tools.zig import WarmUp, Zig, find_zig
+from aotwin.errors import ToolError
 from aotwin.progress import Progress
 from aotwin.stages.link import Sysroot, prepare_sysroot, runtime_flags
 from aotwin.stages.runtime import RunTime, prepare_run_time, sources_to_compile
@@ -41,6 +44,8 @@ class Session:
     check: str
     #: our own run time, being built; None where no model of the build may have it
     run_time: Future[RunTime] | None
+    #: a folder for the build's own files, gone in the end
+    work: Path
     #: where its DLLs go, a folder that lies to the models' as in the finished package
     libs: Path
     #: None where no model is to be signed
@@ -66,6 +71,8 @@ def open_session(
         libs: where the DLLs of our own run time go.
         own_run_time: whether a model may get it, so that it must be there.
     """
+    if check == "run":
+        require_provable()
     pin = toolchain.sysroot(torch_version)
     with progress.stage("toolchain"):
         zig = find_zig()
@@ -102,6 +109,7 @@ def open_session(
                     progress,
                     check,
                     run_time,
+                    work,
                     libs,
                     signer,
                 )
@@ -126,6 +134,22 @@ def _prepared_run_time(toolchain: Toolchain, zig: Zig, jobs: int, progress: Prog
     with progress.stage("compile aotwin's run time") as step:
         step.expect(sources, "sources")
         return prepare_run_time(toolchain, zig, jobs=jobs, compiled=step.advance)
+
+
+def require_provable() -> None:
+    """Stop where models cannot be run: at once, not when all of them are built.
+
+    Raises:
+        ToolError: with what to install.
+    """
+    if find_spec("numpy") is None:
+        raise ToolError(
+            "numpy is missing, with which check=run compares results",
+            cause="it is not installed in the build environment",
+            next_step="Install numpy beside aotwin. `python -m build` does that by itself, unless "
+            "it is told --no-isolation.",
+        )
+    find_wine()
 
 
 def run_time_of(session: Session) -> RunTime:

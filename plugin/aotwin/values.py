@@ -214,6 +214,13 @@ class ModelSpec:
     runtime: str = "auto"
     #: the torch that wrote a ready wrapper, "2.12.1"; "" where the wrapper itself is to tell
     torch: str = ""
+    #: what it is proven with: "module:attribute", an `.npz`, or (of `build_model`) the calls
+    #: themselves; None: the program's example inputs
+    proof: Any = None
+    #: (rtol, atol) for all its results that are no integers; None: by dtype and rounding
+    proof_tolerance: tuple[float, float] | None = None
+    #: whether its package holds what it was proven with; None: where that is small
+    proof_data: bool | None = None
 
     @property
     def stem(self) -> str:

@@ -26,6 +26,9 @@ NO_TARGET = "none"
 #: whose C functions a model may be asked to call; "auto": aotwin's own where it has all of them
 RUN_TIMES = ("auto", "own", "torch")
 
+#: how DLLs are checked before they are packed, from the quickest
+CHECKS = ("static", "wine", "run")
+
 _RELEASE = re.compile(r"\d{1,4}\.\d{1,4}\.\d{1,4}")
 _URL = re.compile(r"https?://[A-Za-z0-9\[][!-~]{0,2000}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -180,6 +183,35 @@ def output_path(value: object, where: str) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise wrong(where, value, "the path of a file to write")
     return Path(value).expanduser()
+
+
+def proof(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise wrong(where, value, '"module:attribute" or the path of an .npz file')
+    if is_program_reference(value):
+        return value
+    if ":" in value or not value.endswith(".npz"):
+        raise wrong(where, value, '"module:attribute" or the path of an .npz file')
+    return path_in_project(value, where)
+
+
+def tolerance(value: object, where: str) -> tuple[float, float]:
+    expected = "a table with rtol and atol, such as { rtol = 1e-4, atol = 1e-5 }"
+    if not isinstance(value, Mapping):
+        raise wrong(where, value, expected)
+    for key in value:
+        if key not in ("rtol", "atol"):
+            raise unknown(f"key {where}.{key}", key, ("rtol", "atol"))
+    if len(value) != 2:
+        raise wrong(where, dict(value), expected, "Say both: 0 is a number, too.")
+    return _part(value["rtol"], f"{where}.rtol"), _part(value["atol"], f"{where}.atol")
+
+
+def _part(value: object, where: str) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= float(value) < float("inf"):  # type: ignore[arg-type]
+        raise wrong(where, value, "a number, 0 or more")
+    return float(value)  # type: ignore[arg-type]
 
 
 def path_in_project(value: object, where: str) -> str:

@@ -69,10 +69,11 @@ PROJECT_KEYS: Mapping[str, Key] = {
         "setting or environment variable, of every model.",
     ),
     "check": Key(
-        checkers.one_of("static", "wine"),
-        "`static` or `wine`",
+        checkers.one_of(*checkers.CHECKS),
+        "`static`, `wine` or `run`",
         "`static`",
-        "How a DLL is checked before it is packed: by reading it, or by loading it under Wine too.",
+        "How a DLL is checked before it is packed: by reading it; by loading it under Wine too; or "
+        "by running it there and comparing its results with eager's.",
     ),
     "timings": Key(
         checkers.output_path,
@@ -124,6 +125,28 @@ MODEL_KEYS: Mapping[str, Key] = {
         "as above",
         "`[tool.aotwin]`'s `runtime`",
         "The run time of this model.",
+        setting=False,
+    ),
+    "proof": Key(
+        checkers.proof,
+        "`module:attribute`, or the path of an `.npz` for a `wrapper`",
+        "the program's example inputs",
+        'What the model is proven with where `check = "run"`: a list of pairs `(args, kwargs)`, or '
+        "a callable that returns one; for a ready wrapper, inputs and expected results.",
+        setting=False,
+    ),
+    "proof-tolerance": Key(
+        checkers.tolerance,
+        "table, such as `{ rtol = 1e-4, atol = 1e-5 }`",
+        "by dtype, widened by the rounding of the network itself",
+        "How far results that are no integers may be off: `atol + rtol * abs(expected)`.",
+        setting=False,
+    ),
+    "proof-data": Key(
+        checkers.yes_or_no,
+        "`true` or `false`",
+        "`true` where it takes less than 1 MB",
+        "Whether the package holds inputs and expected results, for `--verify` on any machine.",
         setting=False,
     ),
     "inductor": Key(

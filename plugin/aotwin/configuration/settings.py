@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Settings:
     cpu: tuple[str, ...] | None
     #: processes at a time
     jobs: int
-    #: "static" or "wine"
+    #: "static", "wine" or "run"
     check: str
     #: where the seconds of each stage go; a relative path is from the wheel's folder
     timings: Path | None
@@ -241,7 +241,25 @@ def _model(name: str, value: object, project_dir: Path) -> ModelSpec:
         # "" where the model says nothing: what is said for the project comes last.
         runtime=said.get("runtime", ""),
         torch=said.get("torch", ""),
+        proof=_proof(said, where, project_dir),
+        proof_tolerance=said.get("proof-tolerance"),
+        proof_data=said.get("proof-data"),
     )
+
+
+def _proof(said: Mapping[str, Any], where: str, project_dir: Path) -> str | Path | None:
+    """What a model is proven with: a reference for a program, an archive for a ready wrapper."""
+    proof = said.get("proof")
+    if proof is None:
+        return None
+    if is_program_reference(proof) != ("program" in said):
+        raise ConfigurationError(
+            f"{where}.proof is {proof!r} for a {'program' if 'program' in said else 'wrapper'}",
+            cause="a program is run eagerly, and needs calls in Python; a ready wrapper comes with "
+            "inputs and expected results in an .npz",
+            next_step="See docs/how-to/prove-a-model.md for both.",
+        )
+    return proof if "program" in said else _inside(project_dir, proof, f"{where}.proof")
 
 
 def _inside(project_dir: Path, relative: str, where: str) -> Path:
@@ -272,10 +290,10 @@ def _for_target(
     finished = []
     for model in models:
         where = f'tool.aotwin.models."{model.name}"'
-        for path in _files(model):
+        for key, path in _files(model):
             if not path.exists():
                 raise ConfigurationError(
-                    f"{where}.{'wrapper' if model.wrapper else 'program'} does not exist",
+                    f"{where}.{key} does not exist",
                     cause=f"there is no {path}",
                     next_step="Create it, or correct the path, relative to pyproject.toml.",
                 )
@@ -286,9 +304,11 @@ def _for_target(
     return tuple(finished)
 
 
-def _files(model: ModelSpec) -> tuple[Path, ...]:
+def _files(model: ModelSpec) -> Iterator[tuple[str, Path]]:
+    """Files that a model's table names, each with its key."""
     if model.wrapper is not None:
-        return (model.wrapper,)
-    if model.program is None or is_program_reference(model.program):
-        return ()
-    return (Path(model.program),)
+        yield "wrapper", model.wrapper
+    elif model.program is not None and not is_program_reference(model.program):
+        yield "program", Path(model.program)
+    if isinstance(model.proof, Path):
+        yield "proof", model.proof

@@ -81,6 +81,24 @@ def render_manifest(
         "outputs": _results(wrapper),
         "constants": [_constant(constant) for constant in wrapper.constants],
     }
+    return _spelled(data)
+
+
+def with_proof(manifest: bytes, proof: Mapping[str, Any], files: Mapping[str, str]) -> bytes:
+    """A manifest with what the build found when it ran the model.
+
+    Args:
+        manifest: of `render_manifest`.
+        proof: of the form that `formats.proof` reads.
+        files: what was written for it -> sha256, hex.
+    """
+    data: dict[str, Any] = json.loads(manifest)
+    data["files"] = dict(sorted({**data["files"], **files}.items()))
+    constants = data.pop("constants")
+    return _spelled({**data, "proof": dict(proof), "constants": constants})
+
+
+def _spelled(data: Mapping[str, Any]) -> bytes:
     return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
 
 

@@ -26,7 +26,16 @@ _HALVES = {"torch": "over_torch", "own": "over_aotwin"}
 
 
 class ModelError(RuntimeError):
-    """The model cannot be loaded here: the message says what is wrong and what to do."""
+    """The model cannot be loaded here: the message says what is wrong and what to do.
+
+    Args:
+        message: for people.
+        status: what aotwin's library gave, a value of aotwin_status; 0 where it was not asked.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Input:

@@ -2,8 +2,9 @@
 
     python -m demo.classifier --check           # all but the weights' own bytes
     python -m demo.classifier --check --full    # those too: about a second a gigabyte
+    python -m demo.classifier --verify          # run it, and compare with what the build expected
 
-Needs neither torch nor Windows. Exit codes: 0 (sound), 1 (not), 2 (usage).
+Checking needs neither torch nor Windows. Exit codes: 0 (sound), 1 (not), 2 (usage).
 """
 
 from __future__ import annotations
@@ -38,11 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     package = getattr(__spec__, "parent", folder.name)
     parser = argparse.ArgumentParser(
         prog=f"python -m {package}",
-        description="Check that the files of this model are the ones that were built.",
+        description="Check that the files of this model are the ones that were built, or run it.",
     )
-    parser.add_argument("--check", action="store_true", required=True)
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--check", action="store_true", help="compare the files with the manifest")
+    task.add_argument("--verify", action="store_true", help="run the model and compare its results")
     parser.add_argument("--full", action="store_true", help="hash the weights as well")
     options = parser.parse_args(arguments)
+    if options.verify:
+        return _verify(folder)
     problems = list(find_problems(folder, full=options.full))
     for problem in problems:
         print(problem)
@@ -53,6 +58,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.full:
         print("The weights' size and trailer were compared; --full hashes them.", file=sys.stderr)
     return 0
+
+
+def _verify(folder: Path) -> int:
+    """Run the model as the build did; only the packages of proven models can."""
+    try:
+        # By its name: the file may be run by its path, or be older than the other one.
+        from importlib import import_module
+
+        return int(import_module(f"{__package__ or folder.name}.verify").main(folder))
+    except ModuleNotFoundError as error:
+        if error.name == "numpy":
+            print(
+                "numpy is missing, which --verify compares with: pip install numpy", file=sys.stderr
+            )
+        elif (error.name or "").endswith("verify") or not __package__:
+            print(
+                'this package cannot verify itself: build the model with check = "run", and run '
+                "python -m with its dotted name",
+                file=sys.stderr,
+            )
+        else:
+            print(f"{error.name} is missing, which the model needs", file=sys.stderr)
+        return 1
 
 
 def find_problems(folder: Path, *, full: bool) -> Iterator[str]:

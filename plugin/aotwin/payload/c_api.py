@@ -26,6 +26,7 @@ _MAX_PATH = 260
 MAX_RANK = 64
 
 #: aotwin_status
+CPU_LACKS = 4
 _NOT_ENOUGH_MEMORY = 13
 _REFUSALS = {1: TypeError, 8: TypeError, 9: ValueError, 10: ValueError, 11: ValueError}
 #: value of aotwin_memory: the result lies in memory of its own
@@ -112,15 +113,16 @@ class Library:
             _declared(self._memory, ctypes.c_int32, address, number, address)
 
     def open(self, directory: Path, num_runners: int, num_threads: int) -> OpenedModel:
-        """Open the model of a folder.
+        """Open the model of a folder, or one of its DLLs.
 
         Raises:
-            ModelError: with the library's reason.
+            ModelError: with the library's reason; its number is the error's `status`.
         """
         options = _OpenOptions(ctypes.sizeof(_OpenOptions), num_runners, None, None, num_threads)
         model = ctypes.c_void_p()
-        if self._open(str(directory), ctypes.addressof(options), ctypes.addressof(model)):
-            raise ModelError(self._message())
+        code = self._open(str(directory), ctypes.addressof(options), ctypes.addressof(model))
+        if code:
+            raise ModelError(self._message(), code)
         opened = OpenedModel(self, model.value or 0)
         # At the end of the process threads may be within calls: Windows cleans up without us.
         weakref.finalize(opened, self._close, model.value).atexit = False

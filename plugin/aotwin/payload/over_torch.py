@@ -45,8 +45,9 @@ def open_model(
             f"{manifest['name']} runs over torch, whose threads belong to the whole process: "
             f"leave num_threads out, and call torch.set_num_threads({num_threads})"
         )
-    _require_torch(manifest, torch.__version__)
-    return Runner(directory / _choose_dll(manifest, torch), inputs, num_runners)
+    require_torch(manifest, torch.__version__)
+    dll = _choose_dll(manifest, supported_levels())
+    return Runner(directory / dll, inputs, num_runners)
 
 
 class Runner:
@@ -119,7 +120,12 @@ def _accept(leaf: Any, expected: Input) -> torch.Tensor:
     return tensor
 
 
-def _require_torch(manifest: dict[str, Any], installed: str) -> None:
+def require_torch(manifest: dict[str, Any], installed: str) -> None:
+    """Refuse a version of torch that the model does not run in.
+
+    Raises:
+        ModelError: with those that fit.
+    """
     expected = manifest["torch"]["version"]
     fitting = manifest["torch"].get("runs_with", [expected])
     if installed.partition("+")[0] not in fitting:
@@ -130,12 +136,16 @@ def _require_torch(manifest: dict[str, Any], installed: str) -> None:
         )
 
 
-def _choose_dll(manifest: dict[str, Any], torch: Any) -> str:
-    """The DLL of the highest CPU level that this machine has."""
-    supported = {
+def supported_levels() -> dict[str, bool]:
+    """Which CPU levels this machine has."""
+    return {
         "x86-64-v4": torch.cpu._is_avx512_supported(),
         "x86-64-v3": torch.cpu._is_avx2_supported(),
     }
+
+
+def _choose_dll(manifest: dict[str, Any], supported: dict[str, bool]) -> str:
+    """The DLL of the highest CPU level that this machine has."""
     for level in ("x86-64-v4", "x86-64-v3"):
         for row in manifest["dlls"]:
             if row["cpu"] == level and supported[level]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,12 +19,9 @@ def manifest(*levels: str) -> dict[str, Any]:
     return {"name": "demo.m", "dlls": rows}
 
 
-def machine(level: int) -> Any:
-    """A torch that sees a CPU of this level."""
-    cpu = SimpleNamespace(
-        _is_avx512_supported=lambda: level >= 4, _is_avx2_supported=lambda: level >= 3
-    )
-    return SimpleNamespace(cpu=cpu)
+def machine(level: int) -> dict[str, bool]:
+    """A CPU of this level."""
+    return {V4: level >= 4, V3: level >= 3}
 
 
 @pytest.mark.parametrize(

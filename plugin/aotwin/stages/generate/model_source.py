@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from aotwin.configuration.checkers import is_program_reference
 from aotwin.errors import ConfigurationError
+from aotwin.proof_samples import Samples
 from aotwin.stages.wrapper import Origin, is_wrapper, origin_of, read_wrapper
 from aotwin.target.toolchain import Cpu, Toolchain
 from aotwin.values import ModelSpec, Wrapper
@@ -33,6 +34,17 @@ class Generator(Protocol):
         """
         ...
 
+    def samples(self, folder: Path) -> Samples:
+        """What the model is proven with; eager runs here.
+
+        Args:
+            folder: where inputs and results go.
+
+        Raises:
+            AotwinError: there are none, or they do not fit the model.
+        """
+        ...
+
 
 def open_source(source: Any, spec: ModelSpec, project_dir: Path, toolchain: Toolchain) -> Generator:
     """Find out what a source is.
@@ -53,7 +65,7 @@ def open_source(source: Any, spec: ModelSpec, project_dir: Path, toolchain: Tool
         isinstance(source, str) and not is_program_reference(source)
     )
     if is_path and (spec.wrapper is not None or is_wrapper(Path(source))):
-        return _ReadyWrapper(Path(source), spec.torch, toolchain)
+        return _ReadyWrapper(Path(source), spec, toolchain)
     if spec.torch:
         raise ConfigurationError(
             f"{spec.name} says torch = {spec.torch!r}, and is no ready wrapper",
@@ -64,8 +76,10 @@ def open_source(source: Any, spec: ModelSpec, project_dir: Path, toolchain: Tool
 
 
 class _ReadyWrapper:
-    def __init__(self, path: Path, named: str, toolchain: Toolchain) -> None:
+    def __init__(self, path: Path, spec: ModelSpec, toolchain: Toolchain) -> None:
         self._path = path
+        self._spec = spec
+        named = spec.torch
         # At once: what is wrong with it is said before anything is fetched or built.
         wrapper, self._weights = read_wrapper(path)
         origin = origin_of(wrapper)
@@ -85,6 +99,19 @@ class _ReadyWrapper:
                 next_step=f"Generate it with cpp.simdlen={cpu.simdlen}, or name its cpu.",
             )
         return wrapper, weights
+
+    def samples(self, folder: Path) -> Samples:
+        from aotwin.stages.generate.sample_archive import archive_samples
+
+        proof = self._spec.proof
+        if not isinstance(proof, Path):
+            raise ConfigurationError(
+                f"{self._spec.name} has no samples to prove it with",
+                cause="a ready wrapper has no example inputs, and nothing here runs it eagerly",
+                next_step='Name an .npz with inputs and results: proof = "samples.npz". See '
+                "docs/how-to/prove-a-model.md for how it is written.",
+            )
+        return archive_samples(proof, self._wrapper, folder)
 
 
 def _torch_of(path: Path, origin: Origin, named: str, toolchain: Toolchain) -> tuple[str, str]:
@@ -125,6 +152,33 @@ class _Program:
 
     def generate(self, cpu: Cpu) -> tuple[Wrapper, WeightSource]:
         from aotwin.stages.generate.aotinductor import generate
+
+        return generate(
+            self._loaded(),
+            name=self._spec.stem,
+            simdlen=cpu.simdlen,
+            inductor=self._spec.inductor,
+        )
+
+    def samples(self, folder: Path) -> Samples:
+        from aotwin.stages.generate.eager import eager_samples
+        from aotwin.stages.generate.sample_calls import load_calls, read_calls
+
+        program, proof = self._loaded(), self._spec.proof
+        if proof is None:
+            return eager_samples(program, None, "example inputs", folder)
+        if isinstance(proof, str):
+            return eager_samples(program, load_calls(proof, self._project_dir), proof, folder)
+        if isinstance(proof, Path):
+            raise ConfigurationError(
+                f"{self._spec.name} has an .npz for its proof, and is no ready wrapper",
+                cause="what a program gives is computed eagerly; it needs inputs only",
+                next_step='Say proof = "module:attribute", a list of pairs (args, kwargs).',
+            )
+        calls = read_calls(proof, "arguments", self._project_dir)
+        return eager_samples(program, calls, "arguments", folder)
+
+    def _loaded(self) -> Any:
         from aotwin.stages.generate.program import load_program, require_program
 
         if self._program is None:
@@ -133,12 +187,7 @@ class _Program:
                 if isinstance(self._source, (str, os.PathLike))
                 else require_program(self._source)
             )
-        return generate(
-            self._program,
-            name=self._spec.stem,
-            simdlen=cpu.simdlen,
-            inductor=self._spec.inductor,
-        )
+        return self._program
 
 
 def _installed_torch(toolchain: Toolchain) -> str:

@@ -42,9 +42,9 @@ def load_program(reference: str, project_dir: Path) -> ExportedProgram:
     if reference.endswith(".pt2") or ":" not in reference:
         return _loaded_file(reference, project_dir / reference)
     module_name, _, attribute = reference.partition(":")
-    with _importable(project_dir.resolve()):
-        module = _imported(reference, module_name, project_dir)
-        found = _attribute(reference, module, attribute)
+    with importable(project_dir.resolve()):
+        module = imported(reference, module_name, project_dir)
+        found = attribute_of(reference, module, attribute)
         return _as_program(reference, found, project_dir)
 
 
@@ -79,7 +79,8 @@ def _require_torch() -> None:
 
 
 @contextlib.contextmanager
-def _importable(project: Path) -> Iterator[None]:
+def importable(project: Path) -> Iterator[None]:
+    """Let the modules of a project, absolute, be imported."""
     path, no_bytecode = list(sys.path), sys.dont_write_bytecode
     for name, owner in list(_loaded_from.items()):
         if owner != project:
@@ -108,14 +109,22 @@ def _is_below(file: str, project: Path) -> bool:
     return resolved.is_relative_to(project) and "site-packages" not in resolved.parts
 
 
-def _imported(reference: str, module_name: str, project_dir: Path) -> Any:
+def imported(reference: str, module_name: str, project_dir: Path, *, role: str = "program") -> Any:
+    """Import a module of a project.
+
+    Args:
+        role: the key of a model's table that has the reference.
+
+    Raises:
+        ProgramError: it does not import.
+    """
     try:
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
         exporting = _in_export(error)
         raise ProgramError(
-            f"the program {reference!r} {'fails to export' if exporting else 'does not import'}",
-            cause=_cause(error, project_dir),
+            f"the {role} {reference!r} {'fails to export' if exporting else 'does not import'}",
+            cause=cause_of(error, project_dir),
             next_step=(
                 "Correct the module; `python -c 'import "
                 f"{module_name}'` in the project folder shows the whole traceback."
@@ -123,16 +132,21 @@ def _imported(reference: str, module_name: str, project_dir: Path) -> Any:
         ) from error
 
 
-def _attribute(reference: str, module: Any, attribute: str) -> Any:
+def attribute_of(reference: str, module: Any, attribute: str, *, role: str = "program") -> Any:
+    """The attribute that a reference names, dotted or not.
+
+    Raises:
+        ProgramError: it is not there.
+    """
     found = module
     for name in attribute.split("."):
         if not hasattr(found, name):
             owner = getattr(found, "__name__", type(found).__name__)
             near = difflib.get_close_matches(name, dir(found), n=1)
             raise ProgramError(
-                f"the program {reference!r} is not there: {owner} has no attribute {name!r}",
+                f"the {role} {reference!r} is not there: {owner} has no attribute {name!r}",
                 cause=f"the nearest is {near[0]!r}" if near else "none is spelled like it",
-                next_step="Correct `program` in [tool.aotwin.models]: it is module:attribute.",
+                next_step=f"Correct `{role}` in [tool.aotwin.models]: it is module:attribute.",
             )
         found = getattr(found, name)
     return found
@@ -147,7 +161,7 @@ def _as_program(reference: str, found: Any, project_dir: Path) -> ExportedProgra
         except (Exception, SystemExit) as error:
             raise ProgramError(
                 f"the program {reference!r} fails to export",
-                cause=_cause(error, project_dir),
+                cause=cause_of(error, project_dir),
                 next_step="Correct the function; it is called without arguments.",
             ) from error
     if not isinstance(found, ExportedProgram):
@@ -171,7 +185,7 @@ def _in_export(error: BaseException) -> bool:
     return any("torch/export/" in frame.filename.replace("\\", "/") for frame in frames)
 
 
-def _cause(error: BaseException, project_dir: Path) -> str:
+def cause_of(error: BaseException, project_dir: Path) -> str:
     """Say the exception's first line, and where in the user's code it came from."""
     lines = traceback.format_exception_only(type(error), error)
     text = lines[-1] if isinstance(error, SyntaxError) else lines[0]

@@ -47,6 +47,10 @@ def model_sources(project_dir: Path, models: Sequence[ModelSpec]) -> tuple[str, 
             files.update(_program_files(project_dir, model.program.partition(":")[0]))
         elif model.program is not None:
             files.add(Path(model.program))
+        if isinstance(model.proof, str):
+            files.update(_program_files(project_dir, model.proof.partition(":")[0]))
+        elif isinstance(model.proof, Path):
+            files.add(model.proof)
     return tuple(sorted(_relative(file, project_dir) for file in files))
 
 
