@@ -38,7 +38,11 @@ def test_a_wrapper_tells_its_torch(version: str, name: str) -> None:
     wrapper, _ = read_wrapper(folder)
     assert str(origin_of(wrapper)) == said
     assert origin_of(wrapper).admits(version)
-    assert open_source(folder, spec(), Path(), TOOLCHAIN).torch_version == built_for
+    generator = open_source(folder, spec(), Path(), TOOLCHAIN)
+    assert generator.torch_version == built_for
+    # what the manifest and the bill of materials say
+    generated, _ = generator.generate(TOOLCHAIN.cpus["x86-64-v3"])
+    assert generated.torch_version == said
 
 
 def test_a_wrapper_of_two_possible_torches_says_so_until_its_table_does() -> None:

@@ -84,7 +84,7 @@ class _ReadyWrapper:
         wrapper, self._weights = read_wrapper(path)
         origin = origin_of(wrapper)
         self.torch_version, remark = _torch_of(path, origin, named, toolchain)
-        known = origin.version or named
+        known = origin.version or named or str(origin)
         warnings = (*wrapper.warnings, *([remark] if remark else []))
         self._wrapper = replace(wrapper, torch_version=known, warnings=warnings)
 

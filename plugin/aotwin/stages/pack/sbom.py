@@ -67,7 +67,7 @@ def render_sbom(
         metadata: the METADATA of the wheel: the primary component.
         models: what was built.
         components: what every DLL is made of, aotwin and zig among them.
-        generated_by: torch that generated the C++, "" where that is unknown.
+        generated_by: torch that generated the C++, as far as that is known.
         epoch: time of the build, in seconds since 1970.
     """
     package = HeaderParser().parsestr(metadata)
