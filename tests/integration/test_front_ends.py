@@ -1,0 +1,146 @@
+"""`python -m build`, `pip wheel` and `uv build`: each in isolation, one wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+PACKAGES = REPO / "tests" / "packages"
+WHEEL = "demo-1.0-py3-none-win_amd64.whl"
+#: builds of torch for the CPU; where it cannot be reached, pip goes on with its other indexes
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+pytestmark = pytest.mark.zig
+
+FrontEnd = Callable[[Path], list[str]]
+#: front end -> its call that builds a wheel for the target into dist/, for the Python of a venv
+FRONT_ENDS: Mapping[str, FrontEnd] = {
+    "build": lambda python: [
+        *(str(python), "-m", "build", "--wheel", "--config-setting", "target=windows")
+    ],
+    "pip": lambda python: [
+        *(str(python), "-m", "pip", "wheel", "--no-deps", "--wheel-dir", "dist"),
+        *("--config-settings", "target=windows", "."),
+    ],
+    "uv": lambda python: [
+        *(str(python.with_name("uv")), "build", "--wheel", "--python", str(python)),
+        *("--config-setting", "target=windows"),
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment with the front ends of ci/front-ends.txt, and where it finds wheels."""
+
+    python: Path
+    variables: Mapping[str, str]
+
+    def run(self, command: Sequence[str], cwd: Path) -> str:
+        """Run a command there; returns what it says."""
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-4000:]
+        return done.stdout
+
+
+def user_variables(wheels: Path, constraint: Path) -> dict[str, str]:
+    """A user's variables: this checkout's wheel, and torch for the CPU or none at all."""
+    hidden = ("AOTWIN_", "PYTHONPATH", "VIRTUAL_ENV", "PIP_CONSTRAINT", "SOURCE_DATE_EPOCH")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    constraint.write_text("torch==2.13.0+cpu\n", encoding="utf-8")
+    # pip's folders of wheels that this machine has by itself may hold torch already
+    folders = [str(wheels), *os.environ.get("PIP_FIND_LINKS", "").split()]
+    return kept | {
+        "PIP_FIND_LINKS": " ".join(folders),
+        "PIP_EXTRA_INDEX_URL": CPU_INDEX,
+        "PIP_RETRIES": "0",
+        # of `python -m build`, which installs what a project requires; and of pip's own builds
+        "PIP_CONSTRAINT": str(constraint),
+        "PIP_BUILD_CONSTRAINT": str(constraint),
+        "UV_FIND_LINKS": ",".join(folders),
+        "UV_BUILD_CONSTRAINT": str(constraint),
+    }
+
+
+@pytest.fixture(scope="module")
+def fresh(checkout_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment that has the front ends, and nothing of aotwin."""
+    folder = tmp_path_factory.mktemp("fresh")
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    shutil.copy(checkout_wheel, wheels)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    made = Environment(
+        folder / "venv" / "bin" / "python", user_variables(wheels, folder / "constraint.txt")
+    )
+    requirements = str(REPO / "ci" / "front-ends.txt")
+    made.run([str(made.python), "-m", "pip", "install", "-q", "-r", requirements], folder)
+    return made
+
+
+def project_of(kind: str, folder: Path, ready_wrapper: Path) -> Path:
+    """A project from a ready wrapper, which requires aotwin alone, or from a program."""
+    project = folder / kind
+    if kind == "wrapper":
+        shutil.copytree(PACKAGES / "ready-classifier", project)
+        shutil.copyfile(ready_wrapper, project / "classifier.pt2")
+        return project
+    shutil.copytree(PACKAGES / "one-program", project)
+    pyproject = project / "pyproject.toml"
+    text = pyproject.read_text(encoding="utf-8")
+    asked = text.replace('requires = ["aotwin"]', 'requires = ["aotwin", "torch==2.13.0"]')
+    assert asked != text
+    pyproject.write_text(asked, encoding="utf-8")
+    return project
+
+
+def sha256_of_the_wheel(project: Path) -> str:
+    assert [path.name for path in (project / "dist").glob("*.whl")] == [WHEEL]
+    digest = hashlib.sha256((project / "dist" / WHEEL).read_bytes()).hexdigest()
+    shutil.rmtree(project / "dist")
+    return digest
+
+
+@pytest.mark.long
+def test_aotwin_is_installed_by_its_name(fresh: Environment, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    fresh.run([str(python), "-m", "pip", "install", "aotwin"], tmp_path)
+    said = fresh.run([str(python.with_name("aotwin")), "doctor"], tmp_path)
+    assert "builds for windows-x86_64" in said and "FAIL" not in said
+    installed = fresh.run([str(python), "-m", "pip", "list", "--format", "freeze"], tmp_path)
+    assert "torch" not in installed and "aotwin==" in installed
+
+
+@pytest.mark.long
+@pytest.mark.torch
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["wrapper", "program"])
+def test_every_front_end_gives_one_wheel_in_isolation(
+    fresh: Environment, ready_wrapper: Path, warm_cache: Path, tmp_path: Path, kind: str
+) -> None:
+    project = project_of(kind, tmp_path, ready_wrapper)
+    wheels = {}
+    for name, command in FRONT_ENDS.items():
+        said = fresh.run(command(fresh.python), project)
+        assert "CUDA" not in said
+        wheels[name] = sha256_of_the_wheel(project)
+    assert len(set(wheels.values())) == 1, wheels
