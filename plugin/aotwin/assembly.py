@@ -244,10 +244,15 @@ def _signed(dll: SealedDll, job: Job, session: Session) -> SealedDll:
 def _write_payload(directory: Path, run_time: str) -> dict[str, str]:
     """The Python of a model's package."""
     files: dict[str, str] = {}
-    for name in _PAYLOAD[run_time]:
-        content = (Path(__file__).parent / "payload" / name).read_bytes()
+    for name, content in payload_of(run_time).items():
         files |= _write(directory / name, content)
     return files
+
+
+def payload_of(run_time: str) -> dict[str, bytes]:
+    """The Python of a package over a run time ("own", "torch"): file name -> content."""
+    folder = Path(__file__).parent / "payload"
+    return {name: (folder / name).read_bytes() for name in _PAYLOAD[run_time]}
 
 
 def _flags(job: Job, session: Session) -> dict[str, list[str]]:

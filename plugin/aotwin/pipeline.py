@@ -21,9 +21,10 @@ from aotwin.configuration.checkers import is_program_reference
 from aotwin.errors import ConfigurationError, StorageError
 from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.outcome import outcome, read_manifest
+from aotwin.prebuilt import CheckedModel, open_prebuilt, shared_libs, take_prebuilt
 from aotwin.progress import Progress, render_timings
 from aotwin.session import Session, open_session, run_time_of
-from aotwin.stages.generate import Generator, open_source
+from aotwin.stages.generate import open_source
 from aotwin.stages.pack import (
     ModelContents,
     PackedFile,
@@ -223,46 +224,69 @@ def build_wheel(
     if signing:
         with progress.stage("trial signature"):
             signer = open_signer(signing)
+    compiled = [spec for spec in settings.models if spec.prebuilt is None]
     generators = [
         open_source(spec.wrapper or spec.program, spec, settings.project_dir, toolchain)
-        for spec in settings.models
+        for spec in compiled
     ]
-    _require_one_torch(settings.models, generators)
+    prebuilt = [open_prebuilt(spec, toolchain) for spec in settings.models if spec.prebuilt]
+    torch_version = _require_one_torch(
+        {
+            **{
+                spec.name: each.torch_version
+                for spec, each in zip(compiled, generators, strict=True)
+            },
+            **{each.spec.name: each.manifest.torch_version for each in prebuilt},
+        }
+    )
     with working_folder(wheel_directory) as work:
         with open_session(
             toolchain,
-            generators[0].torch_version,
+            torch_version,
             work,
             progress=progress,
             jobs=settings.jobs,
             check=settings.check,
             libs=work / "models" / f"{distribution_of(pure_wheel)}.libs",
-            own_run_time=any(spec.runtime != "torch" for spec in settings.models),
+            own_run_time=any(spec.runtime != "torch" for spec in compiled),
+            compiles=bool(compiled),
             signer=signer,
         ) as session:
             jobs = [
                 start(spec, generator, work.joinpath("models", *spec.name.split(".")), session)
-                for spec, generator in zip(settings.models, generators, strict=True)
+                for spec, generator in zip(compiled, generators, strict=True)
             ]
             share_blobs(jobs, progress)
             finished = [(job, finish(job, session)) for job in jobs]
             libs = write_libs([job.run_time for job in jobs], session)
             _prove(finished, session)
-        manifests = [read_manifest(job.directory / MANIFEST_NAME) for job in jobs]
+            checked = [take_prebuilt(each, work, session) for each in prebuilt]
+        manifests = [
+            *(read_manifest(job.directory / MANIFEST_NAME) for job in jobs),
+            *(each.manifest for each in prebuilt),
+        ]
         with progress.stage("pack") as step:
             wheel = pack_wheel(
                 pure_wheel,
-                [_packed(job, dlls) for job, dlls in finished],
-                wheel_directory,
-                libs=[
-                    PackedFile(f"{session.libs.name}/{name}", session.libs / name, digest)
-                    for name, digest in libs.items()
+                [
+                    *(_packed(job, dlls) for job, dlls in finished),
+                    *(each.packed for each in checked),
                 ],
+                wheel_directory,
+                libs=shared_libs(
+                    [
+                        *(
+                            PackedFile(f"{session.libs.name}/{name}", session.libs / name, digest)
+                            for name, digest in libs.items()
+                        ),
+                        *(file for each in checked for file in each.libs),
+                    ]
+                ),
                 licenses=license_files(
                     sysroot=session.sysroot.directory, zig_lib=session.zig.lib_dir
                 ),
                 wheel_tag=toolchain.wheel_tag,
-                sbom=_sbom(finished, session),
+                sbom=_sbom(finished, checked, session),
                 step=step,
             )
     progress.remark(f"{wheel.name}: {wheel.stat().st_size:,} bytes, sha256 {file_sha256(wheel)}")
@@ -359,7 +383,9 @@ def _billed_libs(job: Job, session: Session) -> tuple[tuple[str, str], ...]:
 
 
 def _sbom(
-    finished: Sequence[tuple[Job, Sequence[SealedDll]]], session: Session
+    finished: Sequence[tuple[Job, Sequence[SealedDll]]],
+    checked: Sequence[CheckedModel],
+    session: Session,
 ) -> Callable[[str, int], bytes]:
     """What `pack_wheel` makes the bill of materials with."""
     components = linked_components(
@@ -378,23 +404,30 @@ def _sbom(
         )
         for job, dlls in finished
     ]
-    wrappers = [wrapper for job, _ in finished for wrapper in job.wrappers.values()]
-    generated_by = next((each.torch_version for each in wrappers if each.torch_version), "")
+    models += [each.contents for each in checked]
+    torches = [
+        *(wrapper.torch_version for job, _ in finished for wrapper in job.wrappers.values()),
+        *(each.generated_by for each in checked),
+    ]
+    generated_by = next(filter(None, torches), "")
     return lambda metadata, epoch: render_sbom(
         metadata, models, components, generated_by=generated_by, epoch=epoch
     )
 
 
-def _require_one_torch(specs: Sequence[ModelSpec], generators: Sequence[Generator]) -> None:
-    """One build compiles against one torch."""
-    pairs = zip(specs, generators, strict=True)
-    versions = {spec.name: generator.torch_version for spec, generator in pairs}
+def _require_one_torch(versions: Mapping[str, str]) -> str:
+    """The torch of all models of a wheel: they are compiled, checked and billed against one.
+
+    Args:
+        versions: model -> its torch.
+    """
     if len(set(versions.values())) > 1:
         raise ConfigurationError(
             "the models of this project are of different torch versions",
             cause=", ".join(f"{name} of torch {version}" for name, version in versions.items()),
             next_step="Generate them with one torch, or give them projects of their own.",
         )
+    return next(iter(versions.values()))
 
 
 def _require_replaceable(final: Path) -> None:

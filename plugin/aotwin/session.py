@@ -63,6 +63,7 @@ def open_session(
     check: str,
     libs: Path,
     own_run_time: bool = False,
+    compiles: bool = True,
     signer: Signer | None = None,
 ) -> Iterator[Session]:
     """Tools made ready; what is built once per machine goes on beside code generation.
@@ -70,6 +71,7 @@ def open_session(
     Args:
         libs: where the DLLs of our own run time go.
         own_run_time: whether a model may get it, so that it must be there.
+        compiles: False where no model is compiled, so that nothing of the target's is needed.
     """
     if check == "run":
         require_provable()
@@ -77,13 +79,15 @@ def open_session(
     with progress.stage("toolchain"):
         zig = find_zig()
     warm_up = WarmUp(zig, runtime_flags(toolchain))
-    if warm_up.needed:
+    cold = compiles and warm_up.needed
+    if cold:
         progress.remark(
             "zig builds the target's C++ run time once for this machine: 2 to 4 minutes, "
             "beside the other stages"
         )
     try:
-        warm_up.start(work)
+        if cold:
+            warm_up.start(work)
         with progress.stage("sysroot") as step:
             sysroot = prepare_sysroot(toolchain, pin, zig, remark=progress.remark, step=step)
         compilers = Children()

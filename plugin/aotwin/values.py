@@ -72,7 +72,7 @@ class Wrapper:
     extern_nodes: bytes | None
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    #: torch that generated it, "" where unknown
+    #: torch that generated it, as far as that is known: "2.13.0", "2.13", "2.10 to 2.12", ""
     torch_version: str = ""
     #: remarks to pass on to the user (an operator that Windows' torch does not have, ...)
     warnings: tuple[str, ...] = ()
@@ -221,6 +221,8 @@ class ModelSpec:
     proof_tolerance: tuple[float, float] | None = None
     #: whether its package holds what it was proven with; None: where that is small
     proof_data: bool | None = None
+    #: folder of a model that was built elsewhere; without `program` and `wrapper` then
+    prebuilt: Path | None = None
 
     @property
     def stem(self) -> str:

@@ -18,7 +18,7 @@ FLOORS = (
     ("aotwin", "aotwin.__main__", "aotwin.build_meta", "aotwin.cli", "aotwin.doctor"),
     ("aotwin.pinning",),
     ("aotwin.checking", "aotwin.pipeline"),
-    ("aotwin.proving",),
+    ("aotwin.prebuilt", "aotwin.proving"),
     ("aotwin.assembly",),
     ("aotwin.bindings", "aotwin.outcome"),
     ("aotwin.session",),

@@ -95,15 +95,23 @@ MODEL_KEYS: Mapping[str, Key] = {
     "program": Key(
         checkers.program,
         "`module:attribute`, or the path of a `.pt2` of `torch.export.save`",
-        "this or `wrapper`",
+        "this, `wrapper` or `prebuilt`",
         "A `torch.export.ExportedProgram`, or a callable that returns one.",
         setting=False,
     ),
     "wrapper": Key(
         checkers.path_in_project,
         "path of a `.pt2` or a folder",
-        "this or `program`",
+        "this, `program` or `prebuilt`",
         "What AOTInductor wrote with `package_cpp_only`; needs no torch to build.",
+        setting=False,
+    ),
+    "prebuilt": Key(
+        checkers.path_in_project,
+        "path of a folder",
+        "this, `program` or `wrapper`",
+        "A model that `aotwin build` made elsewhere: it is checked again, and packed. Of the other "
+        "keys, only `sign` goes with it.",
         setting=False,
     ),
     "torch": Key(

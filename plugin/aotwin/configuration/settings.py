@@ -219,17 +219,11 @@ def _model(name: str, value: object, project_dir: Path) -> ModelSpec:
         if key not in MODEL_KEYS:
             raise unknown(f"key {where}.{key}", key, MODEL_KEYS)
     said = {key: MODEL_KEYS[key].check(entry, f"{where}.{key}") for key, entry in value.items()}
-    if ("program" in said) == ("wrapper" in said):
-        pair = "both program and wrapper" if "program" in said else "neither program nor wrapper"
-        raise ConfigurationError(
-            f"{where} has {pair}",
-            cause="a model is made from exactly one of them",
-            next_step='Say either program = "module:attribute" or wrapper = "model.pt2".',
-        )
+    _require_one_origin(said, where)
     program = said.get("program")
     if program is not None and not is_program_reference(program):
         program = str(_inside(project_dir, program, f"{where}.program"))
-    wrapper = said.get("wrapper")
+    wrapper, prebuilt = said.get("wrapper"), said.get("prebuilt")
     return ModelSpec(
         name=name,
         program=program,
@@ -244,6 +238,7 @@ def _model(name: str, value: object, project_dir: Path) -> ModelSpec:
         proof=_proof(said, where, project_dir),
         proof_tolerance=said.get("proof-tolerance"),
         proof_data=said.get("proof-data"),
+        prebuilt=_inside(project_dir, prebuilt, f"{where}.prebuilt") if prebuilt else None,
     )
 
 
@@ -260,6 +255,28 @@ def _proof(said: Mapping[str, Any], where: str, project_dir: Path) -> str | Path
             next_step="See docs/how-to/prove-a-model.md for both.",
         )
     return proof if "program" in said else _inside(project_dir, proof, f"{where}.proof")
+
+
+#: what a model is made from
+_ORIGINS = ("program", "wrapper", "prebuilt")
+
+
+def _require_one_origin(said: Mapping[str, Any], where: str) -> None:
+    named = [key for key in _ORIGINS if key in said]
+    if len(named) != 1:
+        raise ConfigurationError(
+            f"{where} has {' and '.join(named) or 'neither program nor wrapper nor prebuilt'}",
+            cause="a model is made from exactly one of them",
+            next_step='Say either program = "module:attribute", wrapper = "model.pt2", or '
+            'prebuilt = "folder".',
+        )
+    others = [key for key in said if key not in ("prebuilt", "sign")]
+    if named == ["prebuilt"] and others:
+        raise ConfigurationError(
+            f"{where} has prebuilt and {', '.join(others)}",
+            cause="those were decided where the model was built",
+            next_step="Leave them out here, and say them to aotwin build.",
+        )
 
 
 def _inside(project_dir: Path, relative: str, where: str) -> Path:
@@ -308,6 +325,8 @@ def _files(model: ModelSpec) -> Iterator[tuple[str, Path]]:
     """Files that a model's table names, each with its key."""
     if model.wrapper is not None:
         yield "wrapper", model.wrapper
+    elif model.prebuilt is not None:
+        yield "prebuilt", model.prebuilt
     elif model.program is not None and not is_program_reference(model.program):
         yield "program", Path(model.program)
     if isinstance(model.proof, Path):

