@@ -251,8 +251,13 @@ def _write_payload(directory: Path, run_time: str) -> dict[str, str]:
 
 def payload_of(run_time: str) -> dict[str, bytes]:
     """The Python of a package over a run time ("own", "torch"): file name -> content."""
-    folder = Path(__file__).parent / "payload"
-    return {name: (folder / name).read_bytes() for name in _PAYLOAD[run_time]}
+    return {name: payload_file(name) for name in _PAYLOAD[run_time]}
+
+
+def payload_file(name: str) -> bytes:
+    """One file of what goes into users' packages; empty where there is none of that name."""
+    known = {path.name: path for path in (Path(__file__).parent / "payload").glob("*.py")}
+    return known[name].read_bytes() if name in known else b""
 
 
 def _flags(job: Job, session: Session) -> dict[str, list[str]]:

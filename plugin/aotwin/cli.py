@@ -294,9 +294,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _add_toolchain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     toolchain = commands.add_parser(
-        "toolchain", help="fetch, list or clean what is cached; pin another torch"
+        "toolchain", help="fetch, move, list or clean what is cached; pin another torch"
     )
-    actions = toolchain.add_subparsers(required=True, metavar="fetch|pin|list|clean")
+    actions = toolchain.add_subparsers(required=True, metavar="fetch|pin|export|import|list|clean")
     fetch = actions.add_parser("fetch", help="fetch the sysroot and build zig's C++ run time now")
     fetch.add_argument("--target", default="windows")
     fetch.add_argument(
@@ -316,6 +316,19 @@ def _add_toolchain(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     pin.add_argument("--check", choices=("static", "wine"), default="wine")
     _add_talk(pin)
     pin.set_defaults(command=_toolchain_pin)
+    export = actions.add_parser(
+        "export", help="compile zig's C++ run time anew, into an archive with aotwin's own"
+    )
+    export.add_argument("archive", type=Path, metavar="FILE")
+    export.add_argument("--target", default="windows")
+    _add_talk(export)
+    export.set_defaults(command=_toolchain_export)
+    importing = actions.add_parser("import", help="lay out an archive of export in the cache")
+    importing.add_argument("archive", type=Path, metavar="FILE")
+    importing.add_argument("--target", default="windows")
+    importing.add_argument("--sha256", default="", metavar="HEX", help="what the archive must have")
+    _add_talk(importing)
+    importing.set_defaults(command=_toolchain_import)
     actions.add_parser("list", help="list what is cached").set_defaults(command=_toolchain_list)
     actions.add_parser("clean", help="remove the cache").set_defaults(command=_toolchain_clean)
 
@@ -342,6 +355,38 @@ def _toolchain_pin(options: argparse.Namespace) -> int:
     print(report.path)
     print(report.to_text(), file=sys.stderr)
     return 0 if report else 1
+
+
+def _toolchain_export(options: argparse.Namespace) -> int:
+    from aotwin.warm_archive import export_toolchain
+
+    with _talk(options) as progress:
+        digest = export_toolchain(
+            options.archive.absolute(),
+            target=options.target,
+            jobs=len(os.sched_getaffinity(0)),
+            progress=progress,
+        )
+    print(f"{digest}  {options.archive}")
+    return 0
+
+
+def _toolchain_import(options: argparse.Namespace) -> int:
+    from aotwin.warm_archive import import_toolchain
+
+    with _talk(options) as progress:
+        taken = import_toolchain(
+            options.archive.absolute(),
+            target=options.target,
+            sha256=options.sha256,
+            progress=progress,
+        )
+        if not taken:
+            progress.warn(
+                "zig took nothing of the archive and has built its C++ run time anew: export it "
+                "again, with this version of ziglang"
+            )
+    return 0
 
 
 def _toolchain_list(_: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 from aotwin.adapters.archives.untrusted_files import DamagedFileError, FolderFiles, read_file
 from aotwin.adapters.storage.files import storage_errors
-from aotwin.assembly import payload_of
+from aotwin.assembly import payload_file, payload_of
 from aotwin.errors import CheckError, ConfigurationError
 from aotwin.formats.manifest import MANIFEST_NAME, generator_name, write_manifest
 from aotwin.formats.manifest_reader import (
@@ -126,11 +126,12 @@ def _require_fitting(model: Prebuilt, toolchain: Toolchain) -> None:
 
 def _require_own_python(model: Prebuilt, files: FolderFiles) -> None:
     """Refuse Python that is not aotwin's, and whatever else could be run."""
-    ours = payload_of(model.manifest.runtime)
-    for name in sorted(ours.keys() | model.manifest.files.keys()):
+    needed = payload_of(model.manifest.runtime)
+    for name in sorted(needed.keys() | model.manifest.files.keys()):
         problem = ""
-        if name in ours:
-            problem = "" if _is(files, name, ours[name]) else "it is not that of this aotwin"
+        # A proven model has a few more of them than it needs to run.
+        if ours := payload_file(name):
+            problem = "" if _is(files, name, ours) else "it is not that of this aotwin"
         elif PurePosixPath(name).suffix.lower() not in _DATA_SUFFIXES:
             problem = "aotwin build writes no such file"
         if problem:
@@ -219,7 +220,13 @@ def _require_sound(model: Prebuilt, session: Session) -> None:
             next_step="Nothing was written. Build the model again, and hand its whole folder over "
             "as it is.",
         )
-    if session.check == "wine" and not (model.directory / f"{model.spec.stem}.json").exists():
+    if session.check == "run" and model.manifest.proof is None:
+        session.progress.warn(
+            f"{model.spec.name} was not run where it was built (--check run there does it): it is "
+            "opened under Wine only"
+        )
+    # With such a file it has operators that only torch's own runner can call.
+    if session.check != "static" and not (model.directory / f"{model.spec.stem}.json").exists():
         for dll in model.manifest.dlls:
             require_loadable(_sealed(model.directory / dll.file, dll), session.toolchain)
 

@@ -80,7 +80,7 @@ def open_session(
         zig = find_zig()
     warm_up = WarmUp(zig, runtime_flags(toolchain))
     cold = compiles and warm_up.needed
-    if cold:
+    if cold and not warm_up.moved:
         progress.remark(
             "zig builds the target's C++ run time once for this machine: 2 to 4 minutes, "
             "beside the other stages"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from aotwin import checking
 from stub_compiler import COMPILER
@@ -19,6 +21,7 @@ from stub_compiler import COMPILER
 REPO = Path(__file__).resolve().parents[2]
 PACKAGES = REPO / "tests" / "packages"
 HOW_TO = REPO / "docs" / "how-to"
+CI_PAGE = (HOW_TO / "use-in-ci.md").read_text(encoding="utf-8")
 WHEEL = "demo-1.0-py3-none-win_amd64.whl"
 LinkedCache = Callable[..., Path]
 
@@ -71,6 +74,24 @@ def test_builds_without_isolation_are_one_wheel(
     run(f"{build} --skip-dependency-check", project)
     by_pip, by_build = project / WHEEL, project / "dist" / WHEEL
     assert by_pip.read_bytes() == by_build.read_bytes()
+
+
+def test_the_pre_commit_hook_reads_the_configuration_alone(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^  ```yaml\n(.*?)^  ```$", CI_PAGE, re.MULTILINE | re.DOTALL)
+    (repo,) = YAML(typ="safe").load(block)["repos"]
+    (hook,) = repo["hooks"]
+    for name, code in (("without-torch", 0), ("misspelt-key", 1)):
+        done = subprocess.run(
+            shlex.split(hook["entry"]),
+            cwd=shutil.copytree(PACKAGES / name, tmp_path / name),
+            env=os.environ | {"PYTHONPATH": str(REPO / "plugin")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert not (tmp_path / name / "dist").exists()
 
 
 @pytest.mark.torch

@@ -16,7 +16,7 @@ ROOT = Path(aotwin.__file__).parent
 #: floors of the house, from the top; each room stands on one, and imports from floors below it
 FLOORS = (
     ("aotwin", "aotwin.__main__", "aotwin.build_meta", "aotwin.cli", "aotwin.doctor"),
-    ("aotwin.pinning",),
+    ("aotwin.pinning", "aotwin.warm_archive"),
     ("aotwin.checking", "aotwin.pipeline"),
     ("aotwin.prebuilt", "aotwin.proving"),
     ("aotwin.assembly",),

@@ -21,6 +21,7 @@ from pathlib import Path
 from aotwin.adapters.storage.cache import build_once, cache_dir
 from aotwin.adapters.storage.files import storage_errors
 from aotwin.adapters.tools.process import end, output_of, run, start
+from aotwin.adapters.tools.zig_cache import KNOWN_VERSIONS, stamp_cache
 from aotwin.errors import AotwinError, StorageError, ToolError
 from aotwin.progress import Step
 from aotwin.termination import undisturbed
@@ -163,9 +164,17 @@ class WarmUp:
         except OSError:
             return True
 
+    @property
+    def moved(self) -> bool:
+        """True where it was done for a lib folder that has been copied since, or restored.
+
+        zig's cache knows files by inode and time, so that it is cold there, and `start` mends that.
+        """
+        return (
+            self.needed and self._marker.exists() and bool(KNOWN_VERSIONS.match(self._zig.version))
+        )
+
     def _lib_identity(self) -> str:
-        # zig's cache knows files by inode and time, not by content: a folder that was copied, or
-        # restored by a CI service, is cold.
         status = (self._zig.lib_dir / "c.zig").stat()
         return f"{status.st_ino} {status.st_mtime_ns}\n"
 
@@ -183,10 +192,12 @@ class WarmUp:
         """
         if not self.needed or self._process is not None:
             return
+        if self.moved:
+            stamp_cache(self._zig.cache_dir, self._zig.lib_dir)
         self._objects_before = self._objects()
         source = folder / "warm_up.cpp"
         with storage_errors(source):
-            source.write_text(_WARM_UP_SOURCE)
+            source.write_text(WARM_UP_SOURCE)
         with undisturbed():
             self._process = start(
                 [str(self._zig.executable), *self._arguments, source.name, "-o", "warm_up.dll"],
@@ -229,7 +240,7 @@ class WarmUp:
 
 
 #: uses what wrappers use of libc++: exceptions, iostreams, strings, threads, regex
-_WARM_UP_SOURCE = """\
+WARM_UP_SOURCE = """\
 #include <iostream>
 #include <regex>
 #include <shared_mutex>
