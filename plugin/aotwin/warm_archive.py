@@ -90,17 +90,20 @@ def export_toolchain(path: Path, *, target: str, jobs: int, progress: Progress) 
     zig = find_zig()
     _require_known(zig)
     with temporary_folder() as work:
-        library = build_library(toolchain, zig, jobs=jobs)
         fresh = replace(zig, cache_dir=work / "cache")
         with progress.stage("C++ run time of the target, compiled anew"):
             (work / "warm_up.cpp").write_text(WARM_UP_SOURCE)
             command = [*runtime_flags(toolchain), "warm_up.cpp", "-o", "warm_up.dll"]
             fresh.run(command, cwd=work, doing="building the target's C++ run time")
-        members = {f"{_RUN_TIME}{library.parent.name}/{library.name}": library}
+        members = {}
         for each in sorted(fresh.cache_dir.rglob("*")):
             name = f"{_ZIG}{each.relative_to(fresh.cache_dir).as_posix()}"
             if each.is_file() and not each.name.startswith("warm_up.") and _MEMBER.fullmatch(name):
                 members[name] = each
+        with progress.stage("aotwin's run time"):
+            # Where it has to be compiled, zig is warm by now.
+            library = build_library(toolchain, fresh, jobs=jobs)
+        members[f"{_RUN_TIME}{library.parent.name}/{library.name}"] = library
         with progress.stage("pack"), storage_errors(path), replacing(path) as file:
             write_archive(file, members, _made_for(toolchain, zig))
     return file_sha256(path)

@@ -66,3 +66,12 @@ def test_the_workflow_calls_scripts_of_the_repository(script: str) -> None:
 def test_the_newest_torch_is_the_newest_that_can_be_built_for() -> None:
     lines = (REPO / "ci" / "newest-torch.txt").read_text("utf-8").splitlines()
     assert f"torch=={load_toolchain('windows').newest_torch}" in lines
+
+
+def test_front_ends_are_those_of_the_other_pins_where_both_name_them() -> None:
+    lines = (REPO / "ci" / "front-ends.txt").read_text("utf-8").splitlines()
+    named = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert {"build", "pip", "uv"} == named.keys()
+    pinned = pins()
+    for name in named.keys() & pinned.keys():
+        assert named[name] == str(pinned[canonicalize_name(name)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from aotwin import build_model, checking
+from aotwin.adapters.pe.authenticode import unsigned_bytes
 from aotwin.adapters.storage.cache import cache_dir
+from signing import make_certificate
 from windows_on_wine import WindowsPython
 from wrappers.matrix import WRAPPERS
 
@@ -98,6 +101,25 @@ def test_they_share_one_run_time_in_the_wheel_and_run(
     assert set(json.loads(called.stdout.splitlines()[-1]).values()) == {""}
     for name in NAMES:
         python.python(["-m", f"demo.{name}", "--check", "--full"], pythonpath=[site])
+
+
+def test_they_are_signed_where_the_wheel_is_made(project: Path, tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + "sign = {}\n")
+    built = (project / "models" / "demo" / "counter" / "counter.dll").read_bytes()
+    done = build(project, **certificate.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wheel = project / "dist" / WHEEL
+    report = checking.check(wheel, full=True)
+    assert report, report.to_text()
+    archive = zipfile.ZipFile(wheel)
+    signed = archive.read("demo/counter/counter.dll")
+    manifest = json.loads(archive.read("demo/counter/aotwin.json"))
+    assert unsigned_bytes(signed) == built and signed != built
+    assert manifest["dlls"][0]["signature"]["sha256"] == hashlib.sha256(signed).hexdigest()
+    untouched = project / "models" / "demo" / "counter" / "counter.dll"
+    assert untouched.read_bytes() == built
 
 
 def test_a_model_that_was_changed_on_its_way_is_not_packed(project: Path) -> None:
