@@ -29,6 +29,7 @@ from aotwin.formats.manifest_reader import (
 from aotwin.session import Session
 from aotwin.stages.check import check_path, require_loadable, require_sound
 from aotwin.stages.pack import ModelContents, PackedFile, PackedModel, billed_programs
+from aotwin.stages.runtime import LIBS_FOLDER, packed_name
 from aotwin.stages.sign import sign_dll
 from aotwin.target.toolchain import Toolchain
 from aotwin.values import ModelSpec, SealedDll
@@ -116,10 +117,14 @@ def _require_fitting(model: Prebuilt, toolchain: Toolchain) -> None:
             "them",
             next_step="Build and pack with one version of aotwin.",
         )
-    if "/" in manifest.blob.file:
+    libs = {} if manifest.libs is None else manifest.libs.files
+    abroad = [manifest.blob.file] if "/" in manifest.blob.file else []
+    abroad += [name for name, each in libs.items() if name != f"{LIBS_FOLDER}/{packed_name(each)}"]
+    if abroad:
         raise ConfigurationError(
-            f"{spec.name} has the weights of another model: {manifest.blob.file[:200]}",
-            cause="it was taken out of a wheel; a folder of aotwin build has weights of its own",
+            f"{spec.name} is no folder of aotwin build: it needs {abroad[0][:200]}",
+            cause="such a folder has weights and run time of its own; this one was taken out of a "
+            "wheel, or was changed",
             next_step="Name a folder that aotwin build made.",
         )
 

@@ -65,7 +65,15 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     def change(_: dict[str, bytes], manifest: dict[str, Any]) -> None:
         manifest["blob"]["file"] = "../encoder/encoder_weights.blob"
 
-    assert "has the weights of another model" in refusal(tmp_path / "model", change)
+    assert "it needs ../encoder/encoder_weights.blob" in refusal(tmp_path / "model", change)
+
+
+@pytest.mark.parametrize("name", ["../../demo.libs/aotwin-00000000.dll", "libs/evil.dll"])
+def test_a_run_time_elsewhere_or_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
+    def change(_: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        manifest |= {"runtime": "own", "libs": {"library": name, "files": {name: "0" * 64}}}
+
+    assert f"it needs {name}" in refusal(tmp_path / "model", change)
 
 
 @pytest.mark.parametrize("name", ["__init__.py", "extra.py", "extra.exe", "classifier.pyd"])

@@ -7,7 +7,7 @@ from aotwin.stages.runtime.library import (
     exported_functions,
     sources_to_compile,
 )
-from aotwin.stages.runtime.libs import LIBS_FOLDER, RunTime, prepare_run_time
+from aotwin.stages.runtime.libs import LIBS_FOLDER, RunTime, packed_name, prepare_run_time
 
 __all__ = [
     "LIBRARY",
@@ -16,6 +16,7 @@ __all__ = [
     "build_library",
     "choose_run_time",
     "exported_functions",
+    "packed_name",
     "prepare_run_time",
     "sources_to_compile",
 ]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aotwin.adapters.storage.files import replacing, storage_errors
 from aotwin.adapters.tools.zig import Zig
-from aotwin.stages.runtime.library import build_library
+from aotwin.stages.runtime.library import LIBRARY, build_library
 from aotwin.target.toolchain import Toolchain
 
 #: the folder of a model that was built by itself; of a wheel, `<name>.libs`
@@ -46,6 +46,12 @@ class RunTime:
                     file.write(source.read_bytes())
 
 
+def packed_name(sha256: str) -> str:
+    """What the library is called in a package, by its sha256 in hex."""
+    stem, _, suffix = LIBRARY.partition(".")
+    return f"{stem}-{sha256[:_NAME_DIGITS]}.{suffix}"
+
+
 def prepare_run_time(
     toolchain: Toolchain, zig: Zig, *, jobs: int, compiled: Callable[[], None] = lambda: None
 ) -> RunTime:
@@ -60,5 +66,5 @@ def prepare_run_time(
     """
     library = build_library(toolchain, zig, jobs=jobs, compiled=compiled)
     digest = hashlib.sha256(library.read_bytes()).hexdigest()
-    name = f"{library.stem}-{digest[:_NAME_DIGITS]}{library.suffix}"
+    name = packed_name(digest)
     return RunTime({name: library}, {name: digest}, name)
