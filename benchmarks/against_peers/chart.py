@@ -1,0 +1,62 @@
+"""The warm calls as bars, each network's beside ONNX Runtime's, in an SVG file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from against_peers.cases import NETWORKS
+from against_peers.engines import ENGINES
+from against_peers.figures import best
+
+#: engine -> colour
+_BARS = {
+    "own": "#0b6e4f",
+    "torch": "#b9a44c",
+    "onnxruntime": "#8a8d91",
+    "openvino_float32": "#4a7fb5",
+}
+_REFERENCE = "onnxruntime"
+_HEIGHT = 0.8
+
+
+def draw(whole: Mapping[str, Any], path: Path) -> None:
+    """Draw the float32 networks at the most threads; the same figures give the same bytes."""
+    threads = max(row["threads"] for row in whole["rows"])
+    rows = [
+        row
+        for row in whole["rows"]
+        if row["threads"] == threads
+        and row["dtype"] == "float32"
+        and best(row["engines"].get(_REFERENCE), "median")
+    ]
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "aotwin", "font.size": 9}
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=(8, 0.75 * len(rows) + 1), layout="constrained")
+        axes = figure.subplots()
+        _draw_bars(axes, rows)
+        axes.set_yticks(range(len(rows)), [NETWORKS[row["network"]].title for row in rows])
+        axes.invert_yaxis()
+        axes.axvline(1, color="#8a8d91", linewidth=0.8)
+        axes.set_xlabel(f"a warm call, {threads} threads; ONNX Runtime = 1, less is better")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.1), ncols=4, frameon=False)
+        figure.savefig(path, metadata={"Date": None, "Creator": None})
+
+
+def _draw_bars(axes: Any, rows: list[Any]) -> None:
+    height = _HEIGHT / len(_BARS)
+    for place, (name, colour) in enumerate(_BARS.items()):
+        for index, row in enumerate(rows):
+            time = best(row["engines"].get(name), "median")
+            if time is None:
+                continue
+            ratio = time / (best(row["engines"][_REFERENCE], "median") or time)
+            y = index - _HEIGHT / 2 + (place + 0.5) * height
+            label = ENGINES[name].title if index == 0 else None
+            axes.barh(y, ratio, height, color=colour, label=label)
+            axes.text(ratio + 0.02, y, f"{1e3 * time:.3g} ms", va="center", fontsize=7)
