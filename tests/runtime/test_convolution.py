@@ -128,6 +128,14 @@ def test_convolutions_by_chance(products: Operators, start: int) -> None:
 NETWORKS = {
     "first of ResNet": ((1, 3, 64, 64), (64, 3, 7, 7), one_for_all(2, 2, 3)),
     "ResNet": ((2, 64, 14, 14), (64, 64, 3, 3), one_for_all(2, 1, 1)),
+    "ResNet, three by three": ((1, 64, 28, 28), (64, 64, 3, 3), one_for_all(2, 1, 1)),
+    "three by three, odd": ((2, 48, 13, 15), (80, 48, 3, 3), one_for_all(2, 1, 1)),
+    "three by three, bare": ((1, 32, 17, 14), (544, 32, 3, 3), one_for_all(2, 1, 0)),
+    "three by three, border": (
+        (1, 32, 12, 30),
+        (32, 32, 3, 3),
+        Convolution([1] * 2, [2, 0], [1] * 2),
+    ),
     "ResNet, one place": ((1, 256, 14, 14), (512, 256, 1, 1), one_for_all(2, 2)),
     "groups of ResNeXt": ((1, 64, 14, 14), (128, 4, 3, 3), one_for_all(2, 1, 1, groups=16)),
     "depthwise of ConvNeXt": ((1, 96, 20, 20), (96, 1, 7, 7), one_for_all(2, 1, 3, groups=96)),
@@ -197,28 +205,69 @@ def _convolved(library: Operators, x: torch.Tensor, weight: Handle) -> int:
     return slot.value or 0
 
 
+ACTIVATIONS = {
+    "relu": torch.relu,
+    "swish": functional.silu,
+    "gelu": functional.gelu,
+    "hardtanh": functional.hardtanh,
+}
+
+
 @pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
-@pytest.mark.parametrize("groups", [1, 2, 8])
-def test_what_follows_a_convolution(products: Operators, groups: int, last: bool) -> None:
+@pytest.mark.parametrize(
+    ("channels", "size", "groups"),
+    [(8, 9, 1), (8, 9, 2), (8, 9, 8), (32, 13, 1)],
+    ids=["one group", "two groups", "depthwise", "Winograd"],
+)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_what_follows_a_convolution(
+    products: Operators, name: str, channels: int, size: int, groups: int, last: bool
+) -> None:
     torch.manual_seed(1)
     form = torch.channels_last if last else torch.contiguous_format
-    x = torch.randn(3, 8, 9, 9).contiguous(memory_format=form)
-    weight, bias = torch.randn(8, 8 // groups, 3, 3), torch.randn(8)
-    other = torch.randn(3, 8, 9, 9).contiguous(memory_format=form)
+    x = torch.randn(3, channels, size, size).contiguous(memory_format=form)
+    weight, bias = torch.randn(channels, channels // groups, 3, 3), torch.randn(channels)
+    other = torch.randn(3, channels, size, size).contiguous(memory_format=form)
     lists = ([1, 1], [1, 1], [1, 1])
     sums = functional.conv2d(exact(x), exact(weight), exact(bias), padding=1, groups=groups)
     eager = functional.conv2d(x, weight, bias, padding=1, groups=groups)
+    activation = ACTIVATIONS[name]
     ours = products.answer(
         "aoti_torch_cpu_mkldnn__convolution_pointwise",
-        *(x, weight, Optional(bias), *lists, groups, "relu", None, 0, None),
+        *(x, weight, Optional(bias), *lists, groups, name, None, 0, None),
     )
-    assert_as_accurate(ours, eager.relu(), sums.relu())
+    assert_as_accurate(ours, activation(eager), activation(sums))
+    unary = (ctypes.byref(ctypes.c_char_p(name.encode())), None, 0, None)
     ours = products.answer(
         "aoti_torch_cpu_mkldnn__convolution_pointwise_binary",
         *(x, other, weight, Optional(bias), *lists, groups, "add", None),
-        *(ctypes.byref(ctypes.c_char_p(b"relu")), None, 0, None),
+        *unary,
     )
-    assert_as_accurate(ours, (eager + other).relu(), (sums + exact(other)).relu())
+    truth = activation(sums + exact(other))
+    assert_as_accurate(ours, activation(eager + other), truth)
+    written = other.clone()
+    products.answer(
+        "aoti_torch_cpu_mkldnn__convolution_pointwise_binary_",
+        *(written, x, weight, Optional(bias), *lists, groups, "add", None),
+        *unary,
+    )
+    assert_as_accurate(written, activation(eager + other), truth)
+
+
+def test_a_sum_in_place_with_the_input_itself() -> None:
+    """Results may not be written where other results still read."""
+    torch.manual_seed(2)
+    form = torch.channels_last
+    x = torch.randn(1, 32, 16, 16).contiguous(memory_format=form)
+    weight = torch.randn(32, 32, 3, 3)
+    truth = exact(x) + functional.conv2d(exact(x), exact(weight), padding=1)
+    eager = x + functional.conv2d(x, weight, padding=1)
+    at_level(4).answer(
+        "aoti_torch_cpu_mkldnn__convolution_pointwise_binary_",
+        *(x, x, weight, Optional(None), [1, 1], [1, 1], [1, 1], 1, "add", None),
+        *(None, None, 0, None),
+    )
+    assert_as_accurate(x, eager, truth)
 
 
 @pytest.mark.parametrize(

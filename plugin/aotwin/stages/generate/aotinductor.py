@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aotwin.errors import ProgramError
 from aotwin.stages.generate.call_form import CallForm, call_form, example_inputs, has_counter
+from aotwin.stages.generate.convolutions import arrange_convolutions
 from aotwin.stages.generate.inductor_isolation import (
     RecordedConstants,
     private_cache,
@@ -132,6 +133,7 @@ def _lower(program: ExportedProgram, options: dict[str, Any], simdlen: int) -> _
         try:
             # as torch._inductor.aoti_compile_and_package does, short of its archive
             module: Any = program.module(check_guards=False)
+            arrange_convolutions(module)
             written: Any = aot_compile(module, args, kwargs, options=options)
             files = [Path(file) for file in written if isinstance(file, str)]
             return _collected(files, records[-1])

@@ -122,7 +122,9 @@ void convolve_into(const Geometry& g, bool rows, const Tensor& input, const Tens
     return;
   }
   set_addends(product, g, rows, bias, other, fused);
-  if (rows) {
+  if (rows && suits_winograd(g)) {
+    convolve_winograd(g, input.data(), weight.data(), product.finish);
+  } else if (rows) {
     convolve_rows(g, input.data(), weight.data(), product);
   } else {
     convolve_planes(g, input.data(), weight.data(), product);
@@ -272,7 +274,7 @@ bool looks_channels_last(const Tensor& tensor) {
   return true;
 }
 
-Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, const ConvolutionArguments& arguments, const Fused& fused) {
+Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, const ConvolutionArguments& arguments, const Fused& fused, const Tensor* into) {
   const int64_t places = input.dim() - 2;
   require(places >= 1 && places <= 3 && weight.dim() == input.dim(), "convolution: an input of shape ", input.sizes(), " and a weight of shape ",
           weight.sizes(), " do not fit; both need three to five dimensions");
@@ -311,7 +313,9 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, c
     sizes.push_back(g.out[at]);
   }
   const bool rows = (places == 2 || (places == 3 && keeps_channels_last_3d(g, lists, transposed))) && (looks_channels_last(input) || looks_channels_last(weight));
-  Tensor out = rows ? empty_like_channels_last(sizes, g.dtype) : empty(sizes, g.dtype);
+  const bool in_place = into != nullptr && into->dtype() == g.dtype && into->sizes() == sizes &&
+                        (rows ? is_rows(*into) : into->is_contiguous()) && !is_depthwise(g) && !overlap(*into, input) && !overlap(*into, weight);
+  Tensor out = in_place ? *into : rows ? empty_like_channels_last(sizes, g.dtype) : empty(sizes, g.dtype);
   if (out.numel() == 0) {
     return out;
   }

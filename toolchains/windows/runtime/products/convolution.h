@@ -19,8 +19,10 @@ struct ConvolutionArguments {
 
 // Input [batch, channels, one to three places], weight [out channels, channels / groups, kernel] (transposed: [channels, out channels /
 // groups, kernel]). The result's memory format is the one that torch chooses: channels last where input or weight is, but for one place
-// dimension and for some with three.
-Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, const ConvolutionArguments& arguments, const Fused& fused = {});
+// dimension and for some with three. The result is written to `into` where that has its form and can be written meanwhile; `fused.other`
+// may be the same.
+Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, const ConvolutionArguments& arguments, const Fused& fused = {},
+                const Tensor* into = nullptr);
 
 // torch's guess of "channels last" from sizes and strides: what decides the result's format.
 bool looks_channels_last(const Tensor& tensor);

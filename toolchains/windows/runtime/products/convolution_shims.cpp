@@ -104,7 +104,12 @@ extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_cpu_mkldnn__convolution_pointwi
     set_binary(after, "_convolution_pointwise_binary_", binary_attr, into, alpha);
     set_activation(after, "_convolution_pointwise_binary_", unary_attr == nullptr ? nullptr : *unary_attr, unary_scalars, unary_scalars_len_,
                    unary_algorithm == nullptr ? nullptr : *unary_algorithm);
-    copy_into(into, fused(X, W, B, arguments_of(stride, stride_len_, padding, padding_len_, dilation, dilation_len_, groups), after));
+    const std::optional<Tensor> bias = maybe(B);
+    const ConvolutionArguments arguments = arguments_of(stride, stride_len_, padding, padding_len_, dilation, dilation_len_, groups);
+    const Tensor result = convolve(borrow(X), borrow(W), bias ? &*bias : nullptr, arguments, after, &into);
+    if (result.data() != into.data()) {
+      copy_into(into, result);
+    }
     *ret0 = give(Tensor(into));
   });
 }

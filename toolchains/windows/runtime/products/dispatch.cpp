@@ -6,6 +6,7 @@
 #include "attention_kernels.h"
 #include "convolution_kernels.h"
 #include "kernels.h"
+#include "winograd_kernels.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -56,6 +57,10 @@ const ProductKernels* bfloat_kernels() {
 }
 const ConvolutionKernels& convolution_kernels() {
   return level() >= 4 ? level4::convolution_kernels : level3::convolution_kernels;
+}
+
+const WinogradKernels& winograd_kernels() {
+  return level() >= 4 ? level4::winograd_kernels : level3::winograd_kernels;
 }
 
 const AttentionKernels& attention_kernels(Dtype dtype) {

@@ -198,12 +198,82 @@ AOTWIN_ALWAYS void finish_plain(const C* sums, int64_t stride, int64_t rows, int
   }
 }
 
+// The usual case of what is fused: float throughout, results next to each other, besides such a bias another addend (or factor) of
+// their shape, and an activation.
+template <Activation kind>
+void finish_fused(const float* sums, int64_t stride, int64_t rows, int count, const float* of_columns, const float* of_rows, const Addend& other, const float* from,
+                  float* to, int64_t to_stride, float first, float second) {
+  typedef Vector<float> V;
+  constexpr int width = lanes<float>;
+  const V scale = spread<float>(static_cast<float>(other.scale));
+  const int whole = count / width * width;
+  for (int64_t i = 0; i < rows; ++i, sums += stride, to += to_stride) {
+    const V of_row = spread<float>(of_rows != nullptr ? of_rows[i] : 0);
+    const auto one = [&](V x, V column, V beside) __attribute__((always_inline)) {
+      x = x + (of_columns != nullptr ? column : of_row);
+      if (from != nullptr) {
+        const V value = beside * scale;
+        x = other.multiply ? x * value : x + value;
+      }
+      return activate(kind, x, first, second);
+    };
+    int j = 0;
+    for (; j < whole; j += width) {
+      store<float>(to + j, one(load<float>(sums + j), of_columns != nullptr ? load<float>(of_columns + j) : V{}, from != nullptr ? load<float>(from + j) : V{}));
+    }
+    if (j < count) {
+      const int left = count - j;
+      const V last = one(load_part<float>(sums + j, left), of_columns != nullptr ? load_part<float>(of_columns + j, left) : V{},
+                         from != nullptr ? load_part<float>(from + j, left) : V{});
+      for (int l = 0; l < left; ++l) to[j + l] = last[l];
+    }
+    if (from != nullptr) from += other.row;
+  }
+}
+
+AOTWIN_ALWAYS void finish_fused(const Finish& finish, const float* sums, int64_t stride, int64_t row, int64_t rows, int64_t column, int count,
+                                const float* of_columns, const float* of_rows) {
+  const Addend& other = finish.addends[1];
+  const float* const from = other.data == nullptr ? nullptr : static_cast<const float*>(other.data) + row * other.row + column;
+  float* const to = static_cast<float*>(finish.out) + row * finish.row + column;
+  switch (finish.activation) {
+#define AOTWIN_CASE(kind)                                                                                                                                \
+  case Activation::kind:                                                                                                                                 \
+    return finish_fused<Activation::kind>(sums, stride, rows, count, of_columns, of_rows, other, from, to, finish.row, static_cast<float>(finish.first), \
+                                          static_cast<float>(finish.second));
+    AOTWIN_CASE(none)
+    AOTWIN_CASE(relu)
+    AOTWIN_CASE(sigmoid)
+    AOTWIN_CASE(tanh)
+    AOTWIN_CASE(silu)
+    AOTWIN_CASE(gelu)
+    AOTWIN_CASE(gelu_tanh)
+    AOTWIN_CASE(hardswish)
+    AOTWIN_CASE(hardsigmoid)
+    AOTWIN_CASE(leaky_relu)
+    AOTWIN_CASE(clamp)
+#undef AOTWIN_CASE
+  }
+}
+
+// Whether the forms above will do.
+template <class C>
+AOTWIN_ALWAYS bool is_usual(const Finish& finish) {
+  const Addend& bias = finish.addends[0];
+  const Addend& other = finish.addends[1];
+  const bool one_bias = bias.data == nullptr || (bias.scale == 1 && !bias.multiply && (bias.column == 0 || bias.row == 0));
+  if (finish.column != 1 || finish.alpha != 1 || !one_bias) {
+    return false;
+  }
+  const bool plain = other.data == nullptr && finish.activation == Activation::none;
+  return plain || (sizeof(C) == 4 && finish.dtype == Dtype::f32 && (other.data == nullptr || (other.dtype == Dtype::f32 && other.column == 1)));
+}
+
 template <class C>
 void finish(const Finish& finish, const void* sums, int64_t stride, int64_t row, int64_t rows, int64_t column, int count) {
   const C* const from = static_cast<const C*>(sums);
   const Addend& bias = finish.addends[0];
-  const bool one_bias = bias.data == nullptr || (bias.scale == 1 && !bias.multiply && (bias.column == 0 || bias.row == 0));
-  if (finish.column != 1 || finish.alpha != 1 || !one_bias || finish.addends[1].data != nullptr || finish.activation != Activation::none) {
+  if (!is_usual<C>(finish)) {
     for (int64_t i = 0; i < rows; ++i) {
       finish_row<C>(finish, from + i * stride, row + i, column, count);
     }
@@ -219,12 +289,15 @@ void finish(const Finish& finish, const void* sums, int64_t stride, int64_t row,
     if (bias.data != nullptr && !of_columns) {
       widen_addend<C>(bias, row + first, bias.row, static_cast<int>(now), numbers);
     }
+    const C* const by_column = of_columns ? numbers : nullptr;
+    const C* const by_row = bias.data != nullptr && !of_columns ? numbers : nullptr;
     const auto put_rows = [&](auto* out) __attribute__((always_inline)) {
-      finish_plain<C>(from + first * stride, stride, now, count, of_columns ? numbers : nullptr, bias.data != nullptr && !of_columns ? numbers : nullptr,
-                      out + (row + first) * finish.row + column, finish.row);
+      finish_plain<C>(from + first * stride, stride, now, count, by_column, by_row, out + (row + first) * finish.row + column, finish.row);
     };
     if constexpr (sizeof(C) == 8) {
       put_rows(static_cast<double*>(finish.out));
+    } else if (finish.addends[1].data != nullptr || finish.activation != Activation::none) {
+      finish_fused(finish, from + first * stride, stride, row + first, now, column, count, by_column, by_row);
     } else if (finish.dtype == Dtype::f32) {
       put_rows(static_cast<float*>(finish.out));
     } else if (finish.dtype == Dtype::bf16) {

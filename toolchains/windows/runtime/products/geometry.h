@@ -43,6 +43,10 @@ void convolve_rows(const Geometry& geometry, const void* input, const void* weig
 // Planes: `input` [batch, channels, in...], `weight` [groups * out_channels, channels, taps], `out` [batch, channels, out...].
 void convolve_planes(const Geometry& geometry, const void* input, const void* weight, Product& product);
 
+// A kernel of 3 x 3 by Winograd's algorithm, four results from sixteen products in place of 36; arguments as convolve_rows has them.
+bool suits_winograd(const Geometry& geometry);
+void convolve_winograd(const Geometry& geometry, const void* input, const void* weight, const Finish& finish);
+
 // One channel a group, one result a channel; not for float64. Weights [channels, taps] in their dtype.
 bool is_depthwise(const Geometry& geometry);
 void depthwise_rows(const Geometry& geometry, const void* input, const void* weight, const Tensor* bias, void* out);

@@ -1,0 +1,316 @@
+"""Convolutions of a program, brought into the form in which the target computes them fastest.
+
+Part of the stage `generate`: torch is imported in functions only. What is done here depends on the
+program alone, never on the build host's CPU. A batch normalisation is multiplied into the weights
+before it. Weights lie with their channels last, as generated code wants them, so that no call
+copies them. And the operator becomes the one to which Inductor's own fusions add what follows, an
+activation or the sum with a residual; they ask for no packed weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.fx import GraphModule, Node
+
+#: appended to the name of what is no longer what was trained
+_FOLDED = "_normalized"
+#: appended to the name of a weight whose one place dimension became two
+_AS_IMAGE = "_2d"
+
+
+@dataclass(frozen=True)
+class _Convolution:
+    """A convolution, not transposed, of one or two place dimensions, over constants."""
+
+    node: Node
+    input: Node
+    weight: Node
+    bias: Node | None
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+
+@dataclass(frozen=True)
+class _Normalization:
+    """A batch normalisation by statistics that are constants; weight and bias may be missing."""
+
+    node: Node
+    constants: tuple[Node | None, Node | None, Node, Node]
+    epsilon: float
+
+
+def arrange_convolutions(module: GraphModule) -> None:
+    """Rewrite a program in place; what it computes stays the same but for rounding.
+
+    Args:
+        module: of an exported program, its parameters and buffers as attributes.
+    """
+    readers = [node for node in module.graph.nodes if node.op == "get_attr" and node.users]
+    for node in list(module.graph.nodes):
+        convolution = _convolution(node)
+        if convolution is None:
+            continue
+        normalization = _following_normalization(convolution)
+        if normalization is not None:
+            convolution = _folded(module, convolution, normalization)
+        _arrange(module, convolution)
+    _drop_unread(module, [node for node in readers if not node.users])
+    module.recompile()
+
+
+def _convolution(node: Node) -> _Convolution | None:
+    import torch
+
+    aten = torch.ops.aten
+    args: Any = node.args
+    if node.target in (aten.conv1d.default, aten.conv2d.default, aten.conv2d.padding):
+        given: Any = (*args, *(None, 1, 0, 1, 1)[len(args) - 2 :])
+        _, weight, bias, stride, padding, dilation, groups = given
+    elif node.target == aten.convolution.default:
+        _, weight, bias, stride, padding, dilation, transposed, _, groups = args
+        if transposed:
+            return None
+    else:
+        return None
+    if node.kwargs or not _is_constant(weight) or not (bias is None or _is_constant(bias)):
+        return None
+    kernel = weight.meta["val"].shape[2:]
+    places = len(kernel)
+    # without a batch dimension: left to Inductor
+    if places not in (1, 2) or args[0].meta["val"].dim() != places + 2:
+        return None
+    dilation = _spread(dilation, places)
+    if isinstance(padding, str):
+        beyond = [by * (size - 1) for by, size in zip(dilation, kernel, strict=True)]
+        if padding == "same" and any(more % 2 for more in beyond):
+            return None
+        padding = [more // 2 if padding == "same" else 0 for more in beyond]
+    return _Convolution(
+        node,
+        args[0],
+        weight,
+        bias,
+        _spread(stride, places),
+        _spread(padding, places),
+        dilation,
+        groups,
+    )
+
+
+def _spread(numbers: Any, places: int) -> tuple[int, ...]:
+    """One number for each place dimension, of a list or of one for all."""
+    listed = tuple(numbers) if isinstance(numbers, (list, tuple)) else (numbers,)
+    return listed if len(listed) == places else listed * places
+
+
+def _is_constant(node: Any) -> bool:
+    from torch.fx import Node
+
+    return isinstance(node, Node) and node.op == "get_attr"
+
+
+def _following_normalization(convolution: _Convolution) -> _Normalization | None:
+    """The one reader of a convolution, if it can be multiplied into its weights."""
+    import torch
+
+    aten = torch.ops.aten
+    if len(convolution.node.users) != 1 or not _reads_alone(convolution):
+        return None
+    node = next(iter(convolution.node.users))
+    args: Any = node.args
+    if node.kwargs or not args or args[0] is not convolution.node:
+        return None
+    if node.target == aten.batch_norm.default:
+        _, weight, bias, mean, variance, training, _, epsilon, _ = args
+    elif node.target == aten._native_batch_norm_legit_no_training.default:
+        _, weight, bias, mean, variance, _, epsilon = args
+        training = any(user.args[1:] != (0,) for user in node.users)
+    else:
+        return None
+    given = [constant for constant in (weight, bias, mean, variance) if constant is not None]
+    dtype = convolution.weight.meta["val"].dtype
+    if training or mean is None or variance is None or not all(map(_is_constant, given)):
+        return None
+    if any(_is_written(constant) or constant.meta["val"].dtype != dtype for constant in given):
+        return None
+    return _Normalization(node, (weight, bias, mean, variance), epsilon)
+
+
+def _reads_alone(convolution: _Convolution) -> bool:
+    """Whether nothing else in the program reads the weight, by whatever node."""
+    graph = convolution.node.graph
+    return all(
+        set(node.users) <= {convolution.node}
+        for node in graph.nodes
+        if node.op == "get_attr" and node.target == convolution.weight.target
+    )
+
+
+def _is_written(constant: Node) -> bool:
+    schemas: list[Any] = [getattr(user.target, "_schema", None) for user in constant.users]
+    return any(schema is None or schema.is_mutable for schema in schemas)
+
+
+def _value(module: GraphModule, constant: Node) -> Tensor:
+    owner, _, name = str(constant.target).rpartition(".")
+    value: Tensor = getattr(module.get_submodule(owner), name).detach()
+    return value
+
+
+def _new_constant(
+    module: GraphModule, beside: Node, ending: str, value: Tensor, before: Node
+) -> Node:
+    """A constant named like another one, and the node that reads it."""
+    from torch.nn import Parameter
+
+    owner, _, name = str(beside.target).rpartition(".")
+    place = module.get_submodule(owner)
+    while hasattr(place, name + ending):
+        ending += "_"
+    setattr(place, name + ending, Parameter(value, requires_grad=False))
+    with module.graph.inserting_before(before):
+        node = module.graph.get_attr(f"{owner}.{name}{ending}".lstrip("."))
+    node.meta["val"] = value.to("meta")
+    return node
+
+
+def _folded(
+    module: GraphModule, convolution: _Convolution, normalization: _Normalization
+) -> _Convolution:
+    """The convolution with a normalisation in its weights, in whose place it stands."""
+    import torch
+
+    weight = _value(module, convolution.weight)
+    channels = weight.shape[0]
+    scale, shift, mean, variance = (
+        torch.full((channels,), missing, dtype=torch.float64)
+        if constant is None
+        else _value(module, constant).double()
+        for constant, missing in zip(normalization.constants, (1.0, 0.0, 0.0, 1.0), strict=True)
+    )
+    scale = scale / torch.sqrt(variance + normalization.epsilon)
+    bias = 0 if convolution.bias is None else _value(module, convolution.bias).double()
+    by_channel = scale.reshape(-1, *[1] * (weight.dim() - 1))
+    node = convolution.node
+    folded = replace(
+        convolution,
+        weight=_new_constant(
+            module, convolution.weight, _FOLDED, (weight.double() * by_channel).to(weight), node
+        ),
+        bias=_new_constant(
+            module,
+            convolution.bias or normalization.constants[1] or normalization.constants[2],
+            _FOLDED,
+            (shift + (bias - mean) * scale).to(weight),
+            node,
+        ),
+    )
+    node.args = (folded.input, folded.weight, folded.bias, *node.args[3:])
+    after = normalization.node
+    if "batch_norm_legit" in str(after.target):
+        for taken in list(after.users):
+            taken.replace_all_uses_with(node)
+            module.graph.erase_node(taken)
+    else:
+        after.replace_all_uses_with(node)
+    module.graph.erase_node(after)
+    return folded
+
+
+def _arrange(module: GraphModule, convolution: _Convolution) -> None:
+    """Lay the weight out, and call the operator that Inductor's fusions know."""
+    import torch
+
+    value = convolution.weight.meta["val"]
+    # with one channel, strides do not tell whether channels are last: the operator would not know
+    if value.shape[1] * convolution.groups == 1 or not _reads_alone(convolution):
+        return
+    if not value.dtype.is_floating_point or _is_written(convolution.weight):
+        return
+    image = convolution if len(convolution.stride) == 2 else _as_image(module, convolution)
+    weight = _value(module, image.weight)
+    laid_out = torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight)
+    owner, _, name = str(image.weight.target).rpartition(".")
+    constant = torch.nn.Parameter(laid_out, requires_grad=False)
+    place = module.get_submodule(owner)
+    delattr(place, name)
+    setattr(place, name, constant)
+    # float32 only: the operator of torch's own DLL refuses the halves on CPUs without instructions
+    # for them, and float64 everywhere
+    if value.dtype == torch.float32:
+        _call_fusible(module, image)
+
+
+def _as_image(module: GraphModule, convolution: _Convolution) -> _Convolution:
+    """The same of one row: only two place dimensions can have their channels last."""
+    import torch
+
+    aten = torch.ops.aten
+    node = convolution.node
+    weight = _value(module, convolution.weight).unsqueeze(2)
+    new = _new_constant(module, convolution.weight, _AS_IMAGE, weight, node)
+    with module.graph.inserting_before(node):
+        row = module.graph.call_function(aten.unsqueeze.default, (convolution.input, 2))
+        args = (
+            row,
+            new,
+            convolution.bias,
+            [1, *convolution.stride],
+            [0, *convolution.padding],
+            [1, *convolution.dilation],
+            convolution.groups,
+        )
+        image = module.graph.call_function(aten.conv2d.default, args)
+        squeezed = module.graph.call_function(aten.squeeze.dim, (image, 2))
+    node.replace_all_uses_with(squeezed)
+    module.graph.erase_node(node)
+    return _Convolution(
+        image,
+        row,
+        new,
+        convolution.bias,
+        (1, *convolution.stride),
+        (0, *convolution.padding),
+        (1, *convolution.dilation),
+        convolution.groups,
+    )
+
+
+def _call_fusible(module: GraphModule, convolution: _Convolution) -> None:
+    import torch
+
+    node = convolution.node
+    lists = (convolution.padding, convolution.stride, convolution.dilation)
+    with module.graph.inserting_before(node):
+        fusible = module.graph.call_function(
+            torch.ops.mkldnn._convolution_pointwise.default,
+            (
+                convolution.input,
+                convolution.weight,
+                convolution.bias,
+                *map(list, lists),
+                convolution.groups,
+                "none",
+                [],
+                "",
+            ),
+        )
+    fusible.meta.update(node.meta)
+    node.replace_all_uses_with(fusible)
+    module.graph.erase_node(node)
+
+
+def _drop_unread(module: GraphModule, readers: list[Node]) -> None:
+    """Constants that were replaced would be written into the blob."""
+    for node in readers:
+        module.graph.erase_node(node)
+    read = {node.target for node in module.graph.nodes if node.op == "get_attr"}
+    for target in sorted({str(node.target) for node in readers} - read):
+        owner, _, name = target.rpartition(".")
+        delattr(module.get_submodule(owner), name)

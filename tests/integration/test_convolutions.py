@@ -1,0 +1,173 @@
+"""What becomes of a program's convolutions before it is lowered: same results, other operators."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from aotwin.stages.generate.aotinductor import generate  # noqa: E402
+from aotwin.stages.generate.convolutions import arrange_convolutions  # noqa: E402
+
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
+
+FUSIBLE = torch.ops.mkldnn._convolution_pointwise.default
+NORMALIZE = torch.ops.aten.batch_norm.default
+
+
+def normalization(channels: int, **how: Any) -> nn.BatchNorm2d:
+    """Batch normalisation that has seen something."""
+    torch.manual_seed(7)
+    found = nn.BatchNorm2d(channels, **how)
+    for name, tensor in (*found.named_parameters(), *found.named_buffers()):
+        if tensor.is_floating_point():
+            tensor.data = torch.rand(channels) + (0.5 if name != "bias" else 0)
+    return found
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(4, 12, 3, padding=1, bias=False)
+        self.norm1 = normalization(12)
+        self.second = nn.Conv2d(12, 12, 3, padding="same")
+        self.norm2 = normalization(12, affine=False)
+        self.short = nn.Conv2d(4, 12, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(self.norm1(self.first(x)))
+        return torch.relu(self.norm2(self.second(y)) + self.short(x))
+
+
+class Shared(nn.Module):
+    """One weight, read twice, normalised once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.norm = normalization(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x) + self.norm(self.conv(x))
+
+
+class Written(nn.Module):
+    """A weight that the program writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.randn(4, 4, 3, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.conv2d(x, self.weight)
+        self.weight.mul_(0.5)
+        return y
+
+
+IMAGE, SOUND = (2, 4, 9, 7), (2, 4, 20)
+#: module, size of its input, how many fusible convolutions and normalisations it has then
+CASES = {
+    "residual": (Residual, IMAGE, 3, 0),
+    "grouped, spread out": (
+        lambda: nn.Conv2d(4, 6, 3, stride=(2, 1), padding=(0, 2), dilation=2, groups=2),
+        IMAGE,
+        1,
+        0,
+    ),
+    "depthwise": (lambda: nn.Conv2d(4, 4, 5, padding="valid", groups=4), IMAGE, 1, 0),
+    "sound": (lambda: nn.Sequential(nn.Conv1d(4, 6, 3, 2, 1), nn.GELU()), SOUND, 1, 0),
+    "normalised twice": (
+        lambda: nn.Sequential(nn.Conv2d(4, 4, 1), normalization(4), normalization(4)),
+        IMAGE,
+        1,
+        1,
+    ),
+    "shared": (Shared, IMAGE, 0, 1),
+    "written": (Written, IMAGE, 0, 0),
+    "one channel": (lambda: nn.Conv2d(1, 4, 3), (2, 1, 9, 7), 0, 0),
+    "transposed": (lambda: nn.ConvTranspose2d(4, 4, 2, 2), IMAGE, 0, 0),
+    "without a batch": (lambda: nn.Conv2d(4, 4, 3), IMAGE[1:], 0, 0),
+    "uneven padding": (lambda: nn.Conv2d(4, 4, 2, padding="same"), IMAGE, 0, 0),
+}
+
+
+def exported(name: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any, Any]:
+    torch.manual_seed(3)
+    make, size, *_ = CASES[name]
+    module, x = make().eval().to(dtype), torch.randn(size, dtype=dtype)
+    return torch.export.export(module, (x,)), module, x
+
+
+def count(graph: Any, target: Any) -> int:
+    return sum(node.target == target for node in graph.nodes)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_results_stay_and_operators_change(name: str) -> None:
+    program, module, x = exported(name)
+    arranged: Any = program.module(check_guards=False)
+    arrange_convolutions(arranged)
+    with torch.no_grad():
+        expected = copy.deepcopy(module)(x)
+        torch.testing.assert_close(arranged(x), expected)
+    _, _, fusible, normalizations = CASES[name]
+    assert count(arranged.graph, FUSIBLE) == fusible
+    assert count(arranged.graph, NORMALIZE) == normalizations
+
+
+def test_the_program_itself_is_left_alone() -> None:
+    program, module, x = exported("residual")
+    before = {name: tensor.clone() for name, tensor in program.state_dict.items()}
+    arranged: Any = program.module(check_guards=False)
+    arrange_convolutions(arranged)
+    for name, tensor in program.state_dict.items():
+        assert torch.equal(tensor, before[name])
+        assert tensor.stride() == before[name].stride()
+    with torch.no_grad():
+        torch.testing.assert_close(program.module()(x), module(x))
+
+
+def test_double_precision_keeps_its_operator() -> None:
+    program, module, x = exported("residual", torch.float64)
+    arranged: Any = program.module(check_guards=False)
+    arrange_convolutions(arranged)
+    assert count(arranged.graph, FUSIBLE) == 0
+    assert count(arranged.graph, NORMALIZE) == 0
+    with torch.no_grad():
+        torch.testing.assert_close(arranged(x), module(x), rtol=1e-12, atol=1e-12)
+
+
+def test_what_follows_is_fused_and_no_weight_is_copied() -> None:
+    program, _, _ = exported("residual")
+    wrapper, _ = generate(program, name="m", simdlen=256, inductor={})
+    called = wrapper.source.count("aoti_torch_cpu_mkldnn__convolution_pointwise(")
+    assert called + wrapper.source.count("convolution_pointwise_binary") == 3
+    assert '"relu"' in wrapper.source and '"add"' in wrapper.source
+    names = [constant.fqn for constant in wrapper.constants]
+    assert sorted(names) == [
+        "first.weight_normalized",
+        "norm1.bias_normalized",
+        "second.bias_normalized",
+        "second.weight_normalized",
+        "short.bias",
+        "short.weight",
+    ]
+    by_name = {constant.fqn: constant for constant in wrapper.constants}
+    assert by_name["first.weight_normalized"].stride == (36, 1, 12, 4)
+
+
+def test_a_channels_last_weight_is_used_as_it_is_in_the_blob() -> None:
+    program, module, _ = exported("depthwise")
+    wrapper, weights = generate(program, name="m", simdlen=256, inductor={})
+    index = next(i for i, one in enumerate(wrapper.constants) if one.fqn == "weight")
+    written = bytes(b"".join(map(bytes, weights.chunks())))
+    constant = wrapper.constants[index]
+    found = torch.frombuffer(bytearray(written[constant.offset :]), dtype=torch.float32)
+    assert torch.equal(
+        found[:100].view(4, 5, 5, 1), module.weight.detach().permute(0, 2, 3, 1).contiguous()
+    )
