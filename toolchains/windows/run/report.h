@@ -119,7 +119,7 @@ inline std::string tensors_json(const std::vector<aotwin_tensor_info>& tensors) 
 inline std::string model_json(const aotwin::model& model) {
   const aotwin_model_info info = model.info();
   return "\"version\": 1, \"model\": " + quoted(info.dll_path) + ", \"weights\": " +
-      quoted(info.weights_path) + ", \"torch\": {\"version\": " + quoted(info.torch_version) +
+      quoted(info.weights_path) + ", \"run_time\": " + quoted(info.run_time) + ", \"torch\": {\"version\": " + quoted(info.torch_version) +
       ", \"path\": " + quoted(info.torch_path) + "}, \"cpu\": " + quoted(info.cpu) +
       ", \"weights_nbytes\": " + std::to_string(info.weights_nbytes) + ", \"mapped_nbytes\": " +
       std::to_string(info.mapped_nbytes) + ", \"copied_nbytes\": " +
@@ -151,12 +151,17 @@ inline std::string run_json(
       figure(latency.max) + "}, \"outputs\": [" + rows + "]}\n";
 }
 
+// Over our own run time nothing of torch is loaded, and there is nothing to say of it.
+inline bool is_over_torch(const aotwin_model_info& info) {
+  return std::string(info.run_time) == "torch";
+}
+
 inline std::string load_text(const aotwin::model& model) {
   const aotwin_model_info info = model.info();
   return std::string("Loaded ") + info.dll_path + "\nLoading weights from " + info.weights_path +
       "\nLoad latency (ms): " + figure(info.torch_ms + info.dll_ms + info.weights_ms) +
-      " (torch: " + figure(info.torch_ms) + ", DLL: " + figure(info.dll_ms) + ", weights: " +
-      figure(info.weights_ms) + ")\n";
+      " (" + (is_over_torch(info) ? "torch: " + figure(info.torch_ms) + ", " : "") + "DLL: " +
+      figure(info.dll_ms) + ", weights: " + figure(info.weights_ms) + ")\n";
 }
 
 inline std::string description_text(const aotwin::model& model) {

@@ -84,7 +84,11 @@ static int describe_and_run(const aotwin_model* model) {
   if (aotwin_describe(model, &info) != AOTWIN_OK) {
     return failed("describe");
   }
-  printf("%s, torch %s\n", info.dll_path, info.torch_version);
+  if (strcmp(info.run_time, "torch") == 0) {
+    printf("%s, over torch %s\n", info.dll_path, info.torch_version);
+  } else {
+    printf("%s, without torch\n", info.dll_path);
+  }
   Buffer* inputs = calloc(info.num_inputs + 1, sizeof(Buffer));
   int code = inputs == NULL;
   for (uint32_t i = 0; code == 0 && i < info.num_inputs; ++i) {

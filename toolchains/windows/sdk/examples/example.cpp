@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <deque>
 #include <exception>
+#include <string>
 #include <vector>
 
 #include "aotwin.hpp"
@@ -30,7 +31,11 @@ aotwin::tensor some_input(const aotwin_tensor_info& info, std::vector<char>& mem
 
 void run(const aotwin::model& model) {
   const aotwin_model_info info = model.info();
-  std::printf("%s, torch %s\n", info.dll_path, info.torch_version);
+  if (std::string(info.run_time) == "torch") {
+    std::printf("%s, over torch %s\n", info.dll_path, info.torch_version);
+  } else {
+    std::printf("%s, without torch\n", info.dll_path);
+  }
 
   std::deque<std::vector<char>> memory;
   std::vector<aotwin::tensor> inputs;
