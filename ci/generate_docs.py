@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aotwin.configuration.tables import render_markdown_table, render_variables_table
+from error_messages import render_errors
 
 REPO = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
@@ -39,6 +40,7 @@ def compatibility_table() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "compatibility": compatibility_table,
+    "errors": render_errors,
     "configuration": render_markdown_table,
     "variables": render_variables_table,
 }

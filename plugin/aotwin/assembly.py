@@ -105,7 +105,7 @@ def start(spec: ModelSpec, generator: Generator, directory: Path, session: Sessi
         raise ConfigurationError(
             f"{spec.name} names no cpu",
             cause="one DLL is built for each cpu",
-            next_step="Name at least one.",
+            next_step='Name at least one: cpu = ["x86-64-v3"].',
         )
     if session.check == "run":
         # Beside the compiles, and while the program is there.

@@ -39,7 +39,7 @@ def _refuse_names_of_the_sdk(model: ModelSpec, models: Sequence[ModelSpec]) -> N
             f"{where} is true for a model named {model.stem}",
             cause="the SDK's own library has that name, and a model's import library is named for "
             "the model",
-            next_step="Rename the model.",
+            next_step="Give the model another name in [tool.aotwin.models].",
         )
     package = f"{model.name}.sdk"
     for other in models:

@@ -214,7 +214,8 @@ def load_toolchain(target: str) -> Toolchain:
     raise ConfigurationError(
         f"unknown target {target!r}",
         cause=f"known targets are: {', '.join(names)}",
-        next_step="Say --config-setting target=windows.",
+        next_step="Say target=windows: --config-setting target=windows, or --target windows for "
+        "the command aotwin.",
     )
 
 

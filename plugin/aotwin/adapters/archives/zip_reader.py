@@ -127,7 +127,9 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         archive = zipfile.ZipFile(path)
     except OSError as error:
         raise StorageError(
-            f"{path} cannot be read", cause=str(error), next_step="Check the path."
+            f"{path} cannot be read",
+            cause=str(error),
+            next_step="Check the path, and that you may read the file.",
         ) from error
     except (*_UNREADABLE, ValueError) as error:
         raise WrapperError(

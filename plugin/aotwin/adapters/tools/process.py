@@ -120,7 +120,7 @@ def run(
         raise ToolError(
             f"{tool} did not end within {timeout:.0f} seconds",
             cause=" ".join(command[:6]),
-            next_step="Try again on a less busy machine.",
+            next_step="Try again on a less busy machine; please report it if it never ends.",
         ) from error
     finally:
         if process is not None:

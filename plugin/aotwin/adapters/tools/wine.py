@@ -236,7 +236,7 @@ class Session:
             raise ToolError(
                 f"{command[0]} failed with exit code {done.returncode}",
                 cause=(done.stdout[-2000:] + done.stderr[-4000:]).strip(),
-                next_step="The lines above are the program's own.",
+                next_step="Mend what its own lines say, or report them.",
             )
         return done
 

@@ -143,5 +143,6 @@ def require_loadable(dll: SealedDll, toolchain: Toolchain) -> None:
         raise CheckError(
             f"{dll.path.name} does not open under Wine",
             cause="\n".join(lines[-5:]) or f"exit code {report.exit_code}",
-            next_step="Nothing was written. check=static leaves this check out.",
+            next_step="Nothing was written. aotwin doctor says whether Wine is there; "
+            "check=static leaves this check out.",
         )

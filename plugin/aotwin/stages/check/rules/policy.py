@@ -25,6 +25,8 @@ _SCHEMA = 1
 #: whose policy every copy of our run time's library must meet, whatever it is called
 RUN_TIME_LIBRARY = "aotwin.dll"
 
+#: what to do about a policy file that is none
+_MEND = "Install aotwin again, or mend the file under toolchains/targets/ if you changed it."
 #: the start of a version of torch
 _MINOR = re.compile(r"(\d{1,4})\.(\d{1,4})\.")
 
@@ -123,7 +125,7 @@ class Policy:
             raise ConfigurationError(
                 f"the check policy of {self.target} contradicts itself",
                 cause="; ".join(problems),
-                next_step="Mend the policy file under toolchains/targets/.",
+                next_step=_MEND,
             )
 
     def _invariants(self) -> list[tuple[bool, str]]:
@@ -214,7 +216,7 @@ def parse_sdk_policies(policy: Policy, data: Mapping[str, Any]) -> dict[str, Pol
         raise ConfigurationError(
             f"the check policy of {policy.target} cannot be read",
             cause=f"sdk: {type(error).__name__}: {error}",
-            next_step="Mend the policy file under toolchains/targets/.",
+            next_step=_MEND,
         ) from error
 
 
@@ -276,7 +278,7 @@ def parse_policy(target: str, data: Mapping[str, Any], system: Mapping[str, Any]
         raise ConfigurationError(
             f"the check policy of {target} cannot be read",
             cause=f"{type(error).__name__}: {error}",
-            next_step="Mend the policy file under toolchains/targets/.",
+            next_step=_MEND,
         ) from error
 
 
