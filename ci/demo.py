@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aotwin.reporting import write_report
 from windows_on_wine import WindowsPython, ensure
 
 REPO = Path(__file__).resolve().parents[1]
@@ -120,7 +121,9 @@ def main() -> int:
         wheel = _keep(own.wheel)
         wheel_size = over_torch.wheel.stat().st_size
         expected = eager(sentences)
+    write_report(wheel, wheel.with_suffix(".html"))
     print(f"\nwheel    {wheel.relative_to(REPO)}")
+    print(f"report   {wheel.with_suffix('.html').relative_to(REPO)}")
     print(f"size     {wheel.stat().st_size:,} bytes")
     print(f"sha256   {hashlib.sha256(wheel.read_bytes()).hexdigest()}")
     print(f"ran on   {own.result['platform']}, Python {own.result['python']}, without torch:\n")

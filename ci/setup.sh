@@ -7,6 +7,7 @@
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ci_cache=${AOTWIN_CI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aotwin-ci}
 export AOTWIN_CI_CACHE=$ci_cache
+axe_version=4.14.1
 
 say() { printf '· %s\n' "$*" >&2; }
 
@@ -115,4 +116,19 @@ setup_signing() {
 setup() {
     setup_venv
     bash "$repo/ci/windows_on_wine/install-wine.sh"
+}
+
+# What the tests look at reports with: a browser, its driver, and axe-core's checks of accessibility.
+setup_browser() {
+    local axe=$ci_cache/axe-core-$axe_version
+    { command -v chromium || command -v google-chrome; } >/dev/null && command -v chromedriver >/dev/null ||
+        apt_install chromium chromium-driver
+    if [ ! -e "$axe/complete" ]; then
+        command -v npm >/dev/null || apt_install npm
+        say "installing axe-core $axe_version with npm"
+        mkdir -p "$axe"
+        quietly npm install --prefix "$axe" --ignore-scripts --no-audit --no-fund "axe-core@$axe_version" ||
+            die "npm could not install axe-core"
+        touch "$axe/complete"
+    fi
 }

@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_build(commands)
     _add_check(commands)
+    _add_report(commands)
     _add_run(commands)
     _add_doctor(commands)
     _add_toolchain(commands)
@@ -225,6 +226,30 @@ def _check(options: argparse.Namespace) -> int:
     for report in check_all(options.paths, full=options.full):
         print(report.to_json() if options.json else report.to_text())
         passed = passed and bool(report)
+    return 0 if passed else 1
+
+
+def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    report = commands.add_parser(
+        "report", help="write an HTML page about a model, a wheel: what is inside, checked, proven"
+    )
+    report.add_argument("path", type=Path, metavar="PATH")
+    report.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html")
+    report.add_argument("--full", action="store_true", help="hash the weights as well")
+    report.add_argument(
+        "--timings", type=Path, metavar="FILE", help="the build's stages, as it wrote them"
+    )
+    report.set_defaults(command=_report)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from aotwin.reporting import read_timings, write_report
+
+    stages, total = read_timings(options.timings) if options.timings is not None else ((), 0.0)
+    passed = write_report(
+        options.path, options.output, stages=stages, total=total, full=options.full
+    )
+    print(options.output)
     return 0 if passed else 1
 
 

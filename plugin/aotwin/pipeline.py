@@ -23,6 +23,7 @@ from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.outcome import outcome, read_manifest
 from aotwin.prebuilt import CheckedModel, open_prebuilt, shared_libs, take_prebuilt
 from aotwin.progress import Progress, render_timings
+from aotwin.reporting import require_libraries, write_report
 from aotwin.session import Session, open_session, run_time_of
 from aotwin.stages.generate import open_source
 from aotwin.stages.pack import (
@@ -219,6 +220,8 @@ def build_wheel(
     # The hook calls this with a target only; without one this is the message.
     toolchain = load_toolchain(settings.target or "none")
     check_pure(pure_wheel)
+    if settings.report:
+        require_libraries()
     signing = {spec.name: spec.sign for spec in settings.models if spec.sign is not None}
     signer = None
     if signing:
@@ -292,6 +295,9 @@ def build_wheel(
     progress.remark(f"{wheel.name}: {wheel.stat().st_size:,} bytes, sha256 {file_sha256(wheel)}")
     if settings.timings is not None:
         write_timings(wheel_directory / settings.timings, progress)
+    if settings.report:
+        with progress.stage("report"):
+            _write_report(wheel, progress)
     progress.result(
         outcome(
             wheel.name,
@@ -301,6 +307,11 @@ def build_wheel(
         )
     )
     return wheel.name
+
+
+def _write_report(wheel: Path, progress: Progress) -> None:
+    stages, total = tuple(progress.stages), time.monotonic() - progress.began
+    write_report(wheel, wheel.with_suffix(".html"), stages=stages, total=total)
 
 
 def write_timings(path: Path, progress: Progress) -> None:

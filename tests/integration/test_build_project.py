@@ -26,6 +26,7 @@ LinkedCache = Callable[..., Path]
 REPO = Path(__file__).resolve().parents[2]
 PACKAGES = REPO / "tests" / "packages"
 WHEEL = "demo-1.0-py3-none-win_amd64.whl"
+REPORT = "demo-1.0-py3-none-win_amd64.html"
 SDIST = "demo-1.0.tar.gz"
 #: what the pipeline says before the one cold wait of a machine
 COLD = "once for this machine"
@@ -100,7 +101,8 @@ def program_project(
     cache.mkdir()
     for kind in ("sysroots", "zig", "runtime"):
         (cache / kind).symlink_to(warm_cache / kind)
-    settings = ("--config-setting", "timings=stages.json", "--config-setting", "verbose=1")
+    words = ("timings=stages.json", "report=true", "verbose=1")
+    settings = [word for each in words for word in ("--config-setting", each)]
     said = build(project, *NOT_ISOLATED, *settings, cache=cache, runtime=runtime)
     (project / "said.txt").write_text(said)
     return project
@@ -111,7 +113,7 @@ def test_a_program_becomes_an_sdist_and_a_wheel_made_from_it(
     program_project: Path, runtime: str
 ) -> None:
     dist = program_project / "dist"
-    assert {path.name for path in dist.iterdir()} == {WHEEL, SDIST, "stages.json"}
+    assert {path.name for path in dist.iterdir()} == {WHEEL, SDIST, REPORT, "stages.json"}
     with tarfile.open(dist / SDIST) as sdist:
         assert "demo-1.0/layers/classifier.py" in sdist.getnames()
     archive = zipfile.ZipFile(dist / WHEEL)
@@ -146,6 +148,20 @@ def test_a_build_says_what_it_does_and_what_it_made(program_project: Path) -> No
     made = said[said.index(f"{WHEEL}, ") :].splitlines()
     assert made[1].startswith("  demo.classifier: classifier.dll ")
     assert made[-1] == f"  next: py -m pip install {WHEEL}, on Windows"
+
+
+@pytest.mark.torch
+def test_the_report_beside_the_wheel_is_about_it(program_project: Path, runtime: str) -> None:
+    page = (program_project / "dist" / REPORT).read_text(encoding="utf-8")
+    assert '<span class="value">Passed</span>' in page
+    needs = "No torch" if runtime == "own" else "torch 2.13.0"
+    assert f'<span class="value">{needs}' in page
+    assert "link classifier.dll" in page
+    assert "from demo.classifier import model" in page
+    # who brings what it calls, and the licences of what is linked into it
+    assert ("aotwin&#39;s own run time, in the package" in page) == (runtime == "own")
+    assert ("torch_cpu.dll" in page) == (runtime == "torch")
+    assert "Apache-2.0" in page
 
 
 @pytest.mark.torch

@@ -11,6 +11,9 @@ import pytest
 import torch
 from sdk_build import classifier_module, floats
 
+from aotwin.reporting import write_report
+from report_sample import examples_of
+
 if TYPE_CHECKING:
     from dotnet import Dotnet
     from sdk_build import Sdk
@@ -48,6 +51,16 @@ def test_the_program_of_the_how_to_gives_the_models_answer(
     with torch.no_grad():
         expected = classifier_module()(torch.zeros(2, 64)).flatten().tolist()
     assert floats(done.stdout) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_example_of_a_report_runs(own_sdk: Sdk, runtime: Dotnet, tmp_path: Path) -> None:
+    write_report(own_sdk.various, tmp_path / "report.html")
+    source = tmp_path / "example.cs"
+    source.write_text(examples_of(tmp_path / "report.html")["C#"], encoding="utf-8")
+    shutil.copyfile(own_sdk.directory / "bin" / "aotwin.dll", tmp_path / "aotwin.dll")
+    done = runtime.run(runtime.compile(source, tmp_path), own_sdk.various)
+    assert done.returncode == 0, done.stderr
+    assert "result 0: 32 bytes" in done.stdout
 
 
 def test_an_error_of_the_library_is_an_exception_with_its_reason(

@@ -15,7 +15,9 @@ from sdk_build import SDK_HOSTS, classifier_module, floats, linked, patched, var
 from aotwin.adapters.pe.exports import exported_names
 from aotwin.adapters.pe.image import PeFacts
 from aotwin.adapters.pe.readers import read_with
+from aotwin.reporting import write_report
 from aotwin.stages.runtime.library import run_time_functions
+from report_sample import examples_of
 
 if TYPE_CHECKING:
     from model_dlls import ModelDll
@@ -399,6 +401,7 @@ def test_the_examples_run_with_any_model(sdk: Sdk, tmp_path: Path, source: str) 
     program = sdk.compile(sdk.directory / "share/aotwin/examples" / source, tmp_path)
     done = sdk.run(program, sdk.various, *sdk.torch_words)
     assert done.returncode == 0, done.stderr
+    assert (", without torch" in done.stdout) == (sdk.runtime == "own")
     with torch.no_grad():
         y = various_module().linear(torch.ones(8))[0].item()
     found = re.search(r"result 0:.* is (\S+)", done.stdout)
@@ -406,6 +409,15 @@ def test_the_examples_run_with_any_model(sdk: Sdk, tmp_path: Path, source: str) 
     refused = sdk.run(program, tmp_path, *sdk.torch_words)
     assert refused.returncode == 1
     assert "holds no built model" in refused.stderr
+
+
+def test_the_example_of_a_report_runs(own_sdk: Sdk, tmp_path: Path) -> None:
+    write_report(own_sdk.various, tmp_path / "report.html")
+    source = tmp_path / "example.c"
+    source.write_text(examples_of(tmp_path / "report.html")["C"], encoding="utf-8")
+    done = own_sdk.run(own_sdk.compile(source, tmp_path), own_sdk.various)
+    assert done.returncode == 0, done.stderr
+    assert "result 0: 32 bytes" in done.stdout
 
 
 @pytest.mark.parametrize(

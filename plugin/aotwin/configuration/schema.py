@@ -75,6 +75,12 @@ PROJECT_KEYS: Mapping[str, Key] = {
         "How a DLL is checked before it is packed: by reading it; by loading it under Wine too; or "
         "by running it there and comparing its results with eager's.",
     ),
+    "report": Key(
+        checkers.yes_or_no,
+        "`true` or `false`",
+        "`false`",
+        "Whether a page about the wheel, `<wheel>.html`, is written beside it.",
+    ),
     "timings": Key(
         checkers.output_path,
         "path of a file; a relative one is from the wheel's folder",

@@ -16,6 +16,7 @@ from aotwin.configuration.checkers import (
     is_program_reference,
     unknown,
     wrong,
+    yes_or_no,
 )
 from aotwin.configuration.model_clashes import refuse_clashes
 from aotwin.configuration.schema import MODEL_KEYS, OTHER_VARIABLES, PROJECT_KEYS
@@ -68,6 +69,8 @@ class Settings:
     jobs: int
     #: "static", "wine" or "run"
     check: str
+    #: whether a page about the wheel is written beside it
+    report: bool
     #: where the seconds of each stage go; a relative path is from the wheel's folder
     timings: Path | None
     #: the config settings that are for setuptools
@@ -131,6 +134,7 @@ def load_settings(
         cpu=overrides.get("cpu"),
         jobs=chosen.get("jobs", len(os.sched_getaffinity(0))),
         check=chosen.get("check", "static"),
+        report=chosen.get("report", False),
         timings=chosen.get("timings"),
         setuptools=setuptools,
     )
@@ -148,7 +152,7 @@ def _read_table(pyproject: Path) -> Mapping[str, Any]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"{pyproject} is no valid TOML", cause=str(error), next_step="Mend that place."
+            f"{pyproject} is no valid TOML", cause=str(error), next_step="Correct that line of it."
         ) from error
     tool = data.get("tool", {})
     table = tool.get("aotwin", {}) if isinstance(tool, dict) else {}
@@ -207,6 +211,8 @@ def _parse(name: str, words: Sequence[str], where: str) -> Any:
         raise wrong(where, list(words), "one value", "Say it once.")
     if name == "jobs" and words[0].isascii() and words[0].isdigit():
         return key.check(int(words[0]), where)
+    if key.check is yes_or_no and words[0] in ("true", "false"):
+        return words[0] == "true"
     return key.check(words[0], where)
 
 

@@ -10,8 +10,6 @@ from aotwin.version import __version__
 
 #: raised whenever a reader of the old form would be misled
 TIMINGS_VERSION = 1
-#: of a file that may be anybody's
-MAX_TIMINGS_NBYTES = 1 << 20
 _MAX_SECONDS = 1e9
 
 

@@ -11,9 +11,11 @@ from aotwin.stages.check.gate import (
     require_sound_sdk,
 )
 from aotwin.stages.check.paths import check_path
+from aotwin.stages.check.rules.policy import load_policy
 
 __all__ = [
     "check_path",
+    "load_policy",
     "require_loadable",
     "require_sound",
     "require_sound_libs",
