@@ -316,6 +316,24 @@ def test_the_speech_example_builds_in_isolation_from_what_it_requires(
         assert f"speech/{name}/{name}.dll" in names
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("torch", ["2.10.0", "2.12.1"])
+def test_a_wheel_of_an_older_torch_holds_the_licences_too(tmp_path: Path, torch: str) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(PACKAGES / "ready-classifier", project)
+    shutil.copytree(REPO / "tests" / "wrappers" / torch / "counter", project / "classifier.pt2")
+    with (project / "pyproject.toml").open("a") as file:
+        file.write(f'torch = "{torch}"\n')
+    build(project, "--wheel", *NOT_ISOLATED)
+    report = checking.check(project / "dist" / WHEEL, full=True)
+    assert report, report.to_text()
+    archive = zipfile.ZipFile(project / "dist" / WHEEL)
+    folder = "demo-1.0.dist-info/licenses/aotwin"
+    assert b"sleef" in archive.read(f"{folder}/torch.txt").lower()
+    bill = json.loads(archive.read("demo-1.0.dist-info/sboms/aotwin.cdx.json"))
+    assert {"name": "torch", "version": torch} in bill["metadata"]["tools"]
+
+
 def _runtimes(zig_cache: Path) -> list[Path]:
     """Every libc++ that zig has built on this machine."""
     return sorted(zig_cache.glob("o/*/c++.lib"))

@@ -30,11 +30,13 @@ from aotwin.progress import Step
 from aotwin.target.toolchain import SysrootPin, Toolchain
 
 #: layout of the folder; raise it when the layout changes, so that old caches are left alone
-_LAYOUT = 3
+_LAYOUT = 4
 #: of torch's dist-info folder, what belongs to what is linked into models -> where it goes
 _LICENSES = {
     "METADATA": PurePosixPath("licenses/torch/METADATA"),
     "licenses/LICENSE": PurePosixPath("licenses/torch/LICENSE"),
+    # until torch 2.12, with those of all that is bundled in it
+    "LICENSE": PurePosixPath("licenses/torch/LICENSE"),
     "licenses/third_party/sleef/LICENSE.txt": PurePosixPath("licenses/sleef/LICENSE"),
 }
 #: Linker directives of MSVC's objects (`.drectve` sections) that have no place in a model's DLL:

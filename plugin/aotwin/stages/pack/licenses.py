@@ -14,10 +14,9 @@ from aotwin.errors import ConfigurationError
 #: folder in dist-info
 LICENSES = "licenses/aotwin"
 #: in the sysroot
-_OF_SYSROOT = {
-    "torch.txt": "licenses/torch/LICENSE",
-    "sleef.txt": "licenses/sleef/LICENSE",
-}
+_TORCH = "licenses/torch/LICENSE"
+#: likewise; until torch 2.12 it is a part of torch's own
+_SLEEF = "licenses/sleef/LICENSE"
 #: in zig's lib folder
 _OF_ZIG = {
     "libcxx.txt": "libcxx/LICENSE.TXT",
@@ -39,7 +38,8 @@ def license_files(*, sysroot: Path, zig_lib: Path) -> dict[str, bytes]:
     """
     return {
         "aotwin.txt": _own_license(),
-        **{name: (sysroot / place).read_bytes() for name, place in _OF_SYSROOT.items()},
+        "torch.txt": (sysroot / _TORCH).read_bytes(),
+        **({"sleef.txt": (sysroot / _SLEEF).read_bytes()} if (sysroot / _SLEEF).is_file() else {}),
         **{name: (zig_lib / place).read_bytes() for name, place in _OF_ZIG.items()},
     }
 
