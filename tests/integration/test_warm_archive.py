@@ -14,7 +14,7 @@ from aotwin.adapters.storage.cache import cache_dir
 
 REPO = Path(__file__).resolve().parents[2]
 #: what a build says where zig's run time has to be compiled
-COLD = "once for this machine"
+COLD = "zig builds the target's C++ run time"
 
 pytestmark = [pytest.mark.zig, pytest.mark.long, pytest.mark.timeout(3600)]
 
