@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_report(commands)
     _add_run(commands)
+    _add_verify(commands)
     _add_doctor(commands)
     _add_toolchain(commands)
     return parser
@@ -288,6 +289,20 @@ def _run(options: argparse.Namespace) -> int:
     sys.stdout.write(report.stdout)
     sys.stderr.write(report.stderr)
     return report.exit_code
+
+
+def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verify = commands.add_parser(
+        "verify", help="prove built models again: on Windows, or on Linux through Wine"
+    )
+    verify.add_argument("path", type=Path, metavar="DIR|WHEEL")
+    verify.set_defaults(command=_verify)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from aotwin.verifying import verify
+
+    return 0 if verify(options.path) else 1
 
 
 def _positive(text: str) -> int:

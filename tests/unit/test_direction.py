@@ -17,7 +17,7 @@ ROOT = Path(aotwin.__file__).parent
 FLOORS = (
     ("aotwin", "aotwin.__main__", "aotwin.build_meta", "aotwin.cli", "aotwin.doctor"),
     ("aotwin.pinning", "aotwin.warm_archive"),
-    ("aotwin.checking", "aotwin.pipeline", "aotwin.reporting"),
+    ("aotwin.checking", "aotwin.pipeline", "aotwin.reporting", "aotwin.verifying"),
     ("aotwin.prebuilt", "aotwin.proving"),
     ("aotwin.assembly",),
     ("aotwin.bindings", "aotwin.outcome"),

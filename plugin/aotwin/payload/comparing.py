@@ -65,6 +65,11 @@ def dtype_of(array: Any, known: str = "") -> str:
 
 def numbers(array: Any, dtype: str) -> Any:
     """Elements as numbers that numpy computes with: the same values, in a wider type if need be."""
+    with np.errstate(invalid="ignore"):  # of a signalling NaN, which stays one
+        return _widened(array, dtype)
+
+
+def _widened(array: Any, dtype: str) -> Any:
     if dtype == "bfloat16":
         bits = array.view(np.uint16).astype(np.uint32)
         return (bits << 16).view(np.float32).astype(np.float64)

@@ -51,8 +51,10 @@ class Kept:
                 'Build it with check = "run" and proof-data = true.'
             )
         self.rows: list[dict[str, Any]] = self.proof["outputs"]
-        self.path = folder / self.proof["data"]
-        self._require_same(str(self.proof["data"]))
+        # A plain name, whatever the manifest says.
+        name = Path(str(self.proof["data"])).name
+        self.path = folder / name
+        self._require_same(name)
 
     def _require_same(self, name: str) -> None:
         digest = hashlib.sha256()

@@ -116,6 +116,24 @@ def test_settings_of_setuptools_are_kept_apart(tmp_path: Path) -> None:
     assert settings_of(tmp_path, MODEL, {**said, "jobs": "1"}).setuptools == said
 
 
+def test_a_model_says_what_it_is_proven_with(tmp_path: Path) -> None:
+    (plain,) = settings_of(tmp_path, MODEL, {**WINDOWS, "check": "run"}).models
+    assert (plain.proof, plain.proof_tolerance, plain.proof_data) == (None, None, None)
+    said = 'proof = "a.b:c"\nproof-tolerance = { rtol = 1, atol = 0.5 }\nproof-data = false\n'
+    (model,) = settings_of(tmp_path, MODEL + said, WINDOWS).models
+    assert (model.proof, model.proof_tolerance, model.proof_data) == ("a.b:c", (1.0, 0.5), False)
+
+
+def test_samples_of_a_ready_wrapper_are_a_file_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "w.pt2").touch()
+    text = MODEL.replace('program = "export_model:classifier"', 'wrapper = "w.pt2"')
+    text += 'proof = "s.npz"\n'
+    assert "proof does not exist" in str(refusal(tmp_path, text, WINDOWS))
+    (tmp_path / "s.npz").touch()
+    (model,) = settings_of(tmp_path, text, WINDOWS).models
+    assert model.proof == tmp_path / "s.npz"
+
+
 def test_a_model_is_signed_where_its_table_says_so(tmp_path: Path) -> None:
     assert settings_of(tmp_path, MODEL, WINDOWS).models[0].sign is None
     assert settings_of(tmp_path, MODEL + "sign = {}\n", WINDOWS).models[0].sign == SignOptions()
@@ -244,6 +262,52 @@ KEY = 'tool.aotwin.models."demo.classifier"'
         pytest.param(MODEL, {"jobs": "many"}, {}, ["jobs is 'many'"], id="jobs no number"),
         pytest.param(MODEL, {"jobs": "²"}, {}, ["jobs is '²'"], id="jobs an odd digit"),
         pytest.param(MODEL, {"check": "dynamic"}, {}, ["check is 'dynamic'"], id="check unknown"),
+        pytest.param(
+            model_with('proof = "s.npz"'),
+            {},
+            {},
+            [f"{KEY}.proof is 's.npz' for a program"],
+            id="an archive for a program",
+        ),
+        pytest.param(
+            made_from('wrapper = "w.pt2"\nproof = "a:b"'),
+            {},
+            {},
+            ["'a:b' for a wrapper"],
+            id="calls for a wrapper",
+        ),
+        pytest.param(
+            made_from('wrapper = "w"\nproof = "../s.npz"'),
+            {},
+            {},
+            [f"{KEY}.proof"],
+            id="proof climbs",
+        ),
+        pytest.param(model_with('proof = "s.pt"'), {}, {}, [f"{KEY}.proof is 's.pt'"], id="proof"),
+        pytest.param(
+            model_with("proof-tolerance = { rtol = 1 }"), {}, {}, ["Say both"], id="no atol"
+        ),
+        pytest.param(
+            model_with("proof-tolerance = { rtol = -1, atol = 0 }"),
+            {},
+            {},
+            [f"{KEY}.proof-tolerance.rtol is -1"],
+            id="a negative tolerance",
+        ),
+        pytest.param(
+            model_with("proof-tolerance = { rtol = nan, atol = 0 }"),
+            {},
+            {},
+            ["rtol is nan"],
+            id="no number for a tolerance",
+        ),
+        pytest.param(
+            model_with("proof-tolerance = { rto = 1, atol = 0 }"),
+            {},
+            {},
+            ["Did you mean rtol?"],
+            id="a misspelt tolerance",
+        ),
         pytest.param(made_from("cpu = ['x86-64-v3']"), {}, {}, ["neither program"], id="neither"),
         pytest.param(
             model_with('wrapper = "w.pt2"'), {}, {}, [KEY, "program and wrapper"], id="both"

@@ -169,6 +169,14 @@ def test_requirements_are_those_of_setuptools(enter: Enter) -> None:
     assert build_meta.get_requires_for_build_editable({}) == []
 
 
+def test_a_build_that_runs_its_models_asks_for_numpy(enter: Enter) -> None:
+    enter("one-program")
+    run = {**WINDOWS, "check": "run"}
+    assert build_meta.get_requires_for_build_wheel(run) == ["numpy>=1.26"]
+    assert build_meta.get_requires_for_build_wheel({"check": "run"}) == []
+    assert build_meta.get_requires_for_build_sdist(run) == []
+
+
 def test_settings_of_setuptools_reach_it(
     enter: Enter, built: list[Settings], tmp_path: Path
 ) -> None:

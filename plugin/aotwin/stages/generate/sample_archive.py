@@ -42,10 +42,13 @@ def archive_samples(path: Path, wrapper: Wrapper, folder: Path) -> Samples:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # numpy leaves a file open that it opened and could not read.
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
             if not isinstance(arrays, np.lib.npyio.NpzFile):
                 raise ValueError("it is no .npz archive")
-            return _read(path, arrays, wrapper, folder)
+            with arrays:
+                return _read(path, arrays, wrapper, folder)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise ConfigurationError(
             f"the samples in {path} cannot be read",

@@ -4,6 +4,7 @@ Comparing is the payload's code (`payload/comparing.py`), so that a package on W
 as the build did. Needs numpy and Wine.
 """
 
+from aotwin.stages.proof.again import verify_folder
 from aotwin.stages.proof.host import DllRun, Ran, build_host, run_dlls
 from aotwin.stages.proof.judging import expected_arrays, expected_rows, found_arrays
 from aotwin.stages.proof.keeping import keep_samples, samples_digest
@@ -18,4 +19,5 @@ __all__ = [
     "keep_samples",
     "run_dlls",
     "samples_digest",
+    "verify_folder",
 ]

@@ -1,0 +1,1 @@
+"""Its models are made by the build."""
