@@ -111,5 +111,5 @@ def _unpack(wheel: Path, folder: Path) -> None:
         raise LoadError(
             f"{os.fspath(wheel)} cannot be unpacked",
             cause=str(error).rstrip("."),
-            next_step="aotwin check says more about a wheel that is damaged.",
+            next_step="Ask aotwin check, which says more about a wheel that is damaged.",
         ) from error
