@@ -138,6 +138,10 @@ NETWORKS = {
     ),
     "ResNet, one place": ((1, 256, 14, 14), (512, 256, 1, 1), one_for_all(2, 2)),
     "groups of ResNeXt": ((1, 64, 14, 14), (128, 4, 3, 3), one_for_all(2, 1, 1, groups=16)),
+    "groups of two": ((2, 16, 11, 9), (16, 2, 3, 3), one_for_all(2, 2, 1, groups=8)),
+    "groups of four": ((1, 64, 14, 14), (64, 4, 3, 3), one_for_all(2, 1, 1, groups=16)),
+    "groups of eight": ((1, 48, 13, 20), (48, 8, 5, 3), one_for_all(2, 1, 2, groups=6)),
+    "groups of sixteen": ((2, 64, 9, 12), (64, 16, 3, 3), one_for_all(2, 1, 1, groups=4)),
     "depthwise of ConvNeXt": ((1, 96, 20, 20), (96, 1, 7, 7), one_for_all(2, 1, 3, groups=96)),
     "patches": ((1, 3, 64, 64), (48, 3, 16, 16), one_for_all(2, 16)),
     "Whisper": ((1, 80, 300), (96, 80, 3), one_for_all(1, 2, 1)),
@@ -216,8 +220,8 @@ ACTIVATIONS = {
 @pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
 @pytest.mark.parametrize(
     ("channels", "size", "groups"),
-    [(8, 9, 1), (8, 9, 2), (8, 9, 8), (32, 13, 1)],
-    ids=["one group", "two groups", "depthwise", "Winograd"],
+    [(8, 9, 1), (8, 9, 2), (8, 9, 8), (32, 9, 8), (32, 13, 1)],
+    ids=["one group", "two groups", "depthwise", "small groups", "Winograd"],
 )
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_what_follows_a_convolution(

@@ -10,7 +10,7 @@
 namespace aotwin::runtime::products {
 namespace {
 
-enum Kind { kind_channels_last = 1, kind_contiguous = 2, kind_transposed = 3 };
+enum Kind { kind_channels_last = 1, kind_contiguous = 2, kind_transposed = 3, kind_by_taps = 4 };
 
 struct Lists {
   int64_t stride[3] = {1, 1, 1};
@@ -314,7 +314,7 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, c
   }
   const bool rows = (places == 2 || (places == 3 && keeps_channels_last_3d(g, lists, transposed))) && (looks_channels_last(input) || looks_channels_last(weight));
   const bool in_place = into != nullptr && into->dtype() == g.dtype && into->sizes() == sizes &&
-                        (rows ? is_rows(*into) : into->is_contiguous()) && !is_depthwise(g) && !overlap(*into, input) && !overlap(*into, weight);
+                        (rows ? is_rows(*into) : into->is_contiguous()) && !has_small_groups(g) && !overlap(*into, input) && !overlap(*into, weight);
   Tensor out = in_place ? *into : rows ? empty_like_channels_last(sizes, g.dtype) : empty(sizes, g.dtype);
   if (out.numel() == 0) {
     return out;
@@ -343,9 +343,14 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, c
   }
   add_taps(g, lists);
   const Tensor source = rows ? as_rows(input) : contiguous(input);
-  if (is_depthwise(g)) {
-    const Tensor kernel = derived_from_constant(weight, kind_contiguous, [&] { return contiguous(weight); });
-    (rows ? depthwise_rows : depthwise_planes)(g, source.data(), kernel.data(), bias, out.data());
+  if (rows ? has_small_groups(g) : is_depthwise(g)) {
+    if (rows) {
+      const Tensor by_taps = derived_from_constant(weight, kind_by_taps, [&] { return weights_by_taps(g, as_rows(weight).data()); });
+      convolve_small_groups(g, source.data(), by_taps, bias, out.data());
+    } else {
+      const Tensor kernel = derived_from_constant(weight, kind_contiguous, [&] { return contiguous(weight); });
+      depthwise_planes(g, source.data(), kernel.data(), bias, out.data());
+    }
     if (other != nullptr || fused.activation != Activation::none) {
       finish_alone(out, other, fused);
     }

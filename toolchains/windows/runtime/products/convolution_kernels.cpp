@@ -84,38 +84,66 @@ void table_pack_planes(bool pairs, Dtype dtype, void* panel, const PlaneLanes& l
   }
 }
 
-// `Places` results of one register of channels at a time: weights are loaded once for all of them.
-template <class S, int Places>
-AOTWIN_ALWAYS void depthwise_block(const DepthwiseRow& row, int64_t x, int64_t c) {
+// Lane l of the result is lane index[l].
+AOTWIN_ALWAYS Vector<float> choose(Vector<float> from, Vector<int32_t> index) {
+#if AOTWIN_LEVEL == 4
+  return reinterpret_cast<Vector<float>>(_mm512_permutexvar_ps(reinterpret_cast<__m512i>(index), from));
+#else
+  return reinterpret_cast<Vector<float>>(_mm256_permutevar8x32_ps(from, reinterpret_cast<__m256i>(index)));
+#endif
+}
+
+// Results of `Places` places and `Vectors` registers of channels at a time: as many sums as hide the time that one addition takes.
+template <class S, int Places, int Vectors>
+AOTWIN_ALWAYS void depthwise_block(const GroupedRow& row, int64_t x, int64_t c) {
   typedef Vector<float> V;
-  V acc[Places];
-  const V start = row.bias != nullptr ? load<float>(row.bias + c) : V{};
+  constexpr int width = lanes<float>;
+  V acc[Places][Vectors];
 #pragma clang loop unroll(full)
-  for (int i = 0; i < Places; ++i) acc[i] = start;
+  for (int v = 0; v < Vectors; ++v) {
+    const V bias = row.bias != nullptr ? load<float>(row.bias + c + v * width) : V{};
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Places; ++i) acc[i][v] = bias;
+  }
   for (int64_t t = 0; t < row.taps; ++t) {
-    const V weight = load<float>(row.weights[t] + c);
     const S* const from = static_cast<const S*>(row.from[t]) + x * row.step + c;
+    const float* const weights = row.weights[t] + c;
 #pragma clang loop unroll(full)
-    for (int i = 0; i < Places; ++i) acc[i] = multiply_add(load<float>(from + i * row.step), weight, acc[i]);
+    for (int v = 0; v < Vectors; ++v) {
+      const V weight = load<float>(weights + v * width);
+#pragma clang loop unroll(full)
+      for (int i = 0; i < Places; ++i) acc[i][v] = multiply_add(load<float>(from + i * row.step + v * width), weight, acc[i][v]);
+    }
   }
   S* const to = static_cast<S*>(row.out) + x * row.out_step + c;
 #pragma clang loop unroll(full)
-  for (int i = 0; i < Places; ++i) store<float>(to + i * row.out_step, acc[i]);
+  for (int i = 0; i < Places; ++i) {
+#pragma clang loop unroll(full)
+    for (int v = 0; v < Vectors; ++v) store<float>(to + i * row.out_step + v * width, acc[i][v]);
+  }
 }
 
 template <class S>
-void depthwise_row(const DepthwiseRow& row) {
+void depthwise_row(const GroupedRow& row) {
   constexpr int width = lanes<float>;
   constexpr int places = 8;
+  constexpr int beside = 4;
+  const int64_t whole = row.count / places * places;
   int64_t c = 0;
   for (; c + width <= row.channels; c += width) {
-    int64_t x = 0;
-    for (; x + places <= row.count; x += places) depthwise_block<S, places>(row, x, c);
-    for (; x + 2 <= row.count; x += 2) depthwise_block<S, 2>(row, x, c);
-    for (; x < row.count; ++x) depthwise_block<S, 1>(row, x, c);
+    for (int64_t x = 0; x < whole; x += places) depthwise_block<S, places, 1>(row, x, c);
   }
-  for (; c < row.channels; ++c) {
-    for (int64_t x = 0; x < row.count; ++x) {
+  int64_t x = whole;
+  for (; x + 2 <= row.count; x += 2) {
+    for (c = 0; c + beside * width <= row.channels; c += beside * width) depthwise_block<S, 2, beside>(row, x, c);
+    for (; c + width <= row.channels; c += width) depthwise_block<S, 2, 1>(row, x, c);
+  }
+  for (; x < row.count; ++x) {
+    for (c = 0; c + beside * width <= row.channels; c += beside * width) depthwise_block<S, 1, beside>(row, x, c);
+    for (; c + width <= row.channels; c += width) depthwise_block<S, 1, 1>(row, x, c);
+  }
+  for (c = row.channels / width * width; c < row.channels; ++c) {
+    for (x = 0; x < row.count; ++x) {
       float sum = row.bias != nullptr ? row.bias[c] : 0.0F;
       for (int64_t t = 0; t < row.taps; ++t) sum += widen(static_cast<const S*>(row.from[t])[x * row.step + c]) * row.weights[t][c];
       narrow(static_cast<S*>(row.out) + x * row.out_step + c, sum);
@@ -123,13 +151,65 @@ void depthwise_row(const DepthwiseRow& row) {
   }
 }
 
-void table_depthwise_row(Dtype dtype, const DepthwiseRow& row) {
+// Each number of a group, over the lanes of its group's results.
+template <class S, int Places>
+AOTWIN_ALWAYS void grouped_block(const GroupedRow& row, int64_t x, int64_t c) {
+  typedef Vector<float> V;
+  constexpr int width = lanes<float>;
+  const auto group = static_cast<int>(row.group);
+  V acc[Places];
+  const V bias = row.bias != nullptr ? load<float>(row.bias + c) : V{};
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Places; ++i) acc[i] = bias;
+  Vector<int32_t> first = {};
+  for (int l = 0; l < width; ++l) first[l] = l & -group;
+  for (int64_t t = 0; t < row.taps; ++t) {
+    const float* weights = row.weights[t] + c;
+    const S* const from = static_cast<const S*>(row.from[t]) + x * row.step;
+    if (group < width) {
+      V at[Places];
+#pragma clang loop unroll(full)
+      for (int i = 0; i < Places; ++i) at[i] = load<float>(from + i * row.step + c);
+      for (int j = 0; j < group; ++j, weights += row.channels) {
+        const V weight = load<float>(weights);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < Places; ++i) acc[i] = multiply_add(choose(at[i], first + j), weight, acc[i]);
+      }
+    } else {
+      const S* const of_group = from + (c & -static_cast<int64_t>(group));
+      for (int j = 0; j < group; ++j, weights += row.channels) {
+        const V weight = load<float>(weights);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < Places; ++i) acc[i] = multiply_add(spread<float>(widen(of_group[i * row.step + j])), weight, acc[i]);
+      }
+    }
+  }
+  S* const to = static_cast<S*>(row.out) + x * row.out_step + c;
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Places; ++i) store<float>(to + i * row.out_step, acc[i]);
+}
+
+template <class S>
+void grouped_row(const GroupedRow& row) {
+  if (row.group == 1) {
+    return depthwise_row<S>(row);
+  }
+  constexpr int places = AOTWIN_LEVEL == 4 ? 8 : 4;
+  for (int64_t c = 0; c < row.channels; c += lanes<float>) {
+    int64_t x = 0;
+    for (; x + places <= row.count; x += places) grouped_block<S, places>(row, x, c);
+    for (; x + 2 <= row.count; x += 2) grouped_block<S, 2>(row, x, c);
+    for (; x < row.count; ++x) grouped_block<S, 1>(row, x, c);
+  }
+}
+
+void table_grouped_row(Dtype dtype, const GroupedRow& row) {
   if (dtype == Dtype::f32) {
-    depthwise_row<float>(row);
+    grouped_row<float>(row);
   } else if (dtype == Dtype::bf16) {
-    depthwise_row<bfloat>(row);
+    grouped_row<bfloat>(row);
   } else {
-    depthwise_row<half>(row);
+    grouped_row<half>(row);
   }
 }
 
@@ -177,6 +257,6 @@ void table_depthwise_plane(Dtype dtype, const DepthwisePlane& plane) {
 
 }  // namespace
 
-constinit const ConvolutionKernels convolution_kernels = {table_pack_planes, table_depthwise_row, table_depthwise_plane};
+constinit const ConvolutionKernels convolution_kernels = {table_pack_planes, table_grouped_row, table_depthwise_plane};
 
 }  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

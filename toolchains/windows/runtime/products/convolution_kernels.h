@@ -17,21 +17,22 @@ struct PlaneLanes {
   int64_t taps;
 };
 
-// One row of results of a depthwise convolution, channels next to each other in memory:
-// out[x][c] = sum over t of from[t][x * step + c] * weights[t][c] + bias[c].
-struct DepthwiseRow {
+// One row of results of a convolution by groups of few channels, with as many results, channels next to each other in memory:
+// out[x][c] = bias[c] + sum over t and j of from[t][x * step + first of c's group + j] * weights[t][j * channels + c].
+struct GroupedRow {
   const void* const* from;  // [taps]: where channel 0 of tap t lies for x = 0
   int64_t step;             // elements from x to x + 1
   const float* const* weights;  // [taps]: those of channel 0
   const float* bias;        // or null
   int64_t taps;
-  int64_t channels;
+  int64_t channels;  // of all groups; a multiple of 16 where groups have more than one
+  int64_t group;     // channels of a group: 1 (depthwise), 2, 4, 8 or 16
   int64_t count;  // of x
   void* out;
   int64_t out_step;
 };
 
-// The same with places next to each other: out[x] = sum over t of from[t][x * step] * weights[t] + bias.
+// Depthwise, with places next to each other: out[x] = sum over t of from[t][x * step] * weights[t] + bias.
 struct DepthwisePlane {
   const float* const* from;
   int64_t step;
@@ -45,7 +46,7 @@ struct DepthwisePlane {
 struct ConvolutionKernels {
   // `pairs`: bfloat16 as it lies, two of k in 32 bits, see ProductKernels::unit.
   void (*pack_planes)(bool pairs, Dtype dtype, void* panel, const PlaneLanes& lanes, int count, int width, int64_t first, int64_t k);
-  void (*depthwise_row)(Dtype dtype, const DepthwiseRow& row);
+  void (*grouped_row)(Dtype dtype, const GroupedRow& row);
   void (*depthwise_plane)(Dtype dtype, const DepthwisePlane& plane);
 };
 

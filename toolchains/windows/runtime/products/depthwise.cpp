@@ -1,4 +1,4 @@
-// Depthwise convolutions: bound by reading, so one pass over the input, each element multiplied in registers.
+// Depthwise convolutions, and by groups of few channels: one pass over the input, each element multiplied in registers.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -10,16 +10,13 @@
 namespace aotwin::runtime::products {
 namespace {
 
-// Weights as floats, [taps][channels] (or [channels][taps]).
-void widen_weights(const Geometry& g, const void* weight, bool by_taps, float* to) {
-  const int64_t channels = g.groups;
-  const auto taps = static_cast<int64_t>(g.taps.size());
+// Weights as floats, [channels][taps].
+void widen_weights(const Geometry& g, const void* weight, float* to) {
   for_float(g.dtype, "convolution", [&]<class T>(TypeTag<T>) {
     const T* const from = static_cast<const T*>(weight);
-    for (int64_t c = 0; c < channels; ++c) {
-      for (int64_t t = 0; t < taps; ++t) {
-        to[by_taps ? t * channels + c : c * taps + t] = cast<float>(from[c * taps + t]);
-      }
+    const int64_t count = g.groups * static_cast<int64_t>(g.taps.size());
+    for (int64_t i = 0; i < count; ++i) {
+      to[i] = cast<float>(from[i]);
     }
   });
 }
@@ -46,13 +43,31 @@ bool is_depthwise(const Geometry& g) {
   return g.channels == 1 && g.out_channels == 1 && g.groups > 1 && g.dtype != Dtype::f64;
 }
 
-void depthwise_rows(const Geometry& g, const void* input, const void* weight, const Tensor* bias, void* out) {
-  const int64_t channels = g.groups;
+bool has_small_groups(const Geometry& g) {
+  const bool few = g.channels == 2 || g.channels == 4 || g.channels == 8 || g.channels == 16;
+  return is_depthwise(g) || (g.dtype != Dtype::f64 && g.groups > 1 && few && g.out_channels == g.channels && g.groups * g.channels % 16 == 0);
+}
+
+// [taps][channels of a group][all results]
+Tensor weights_by_taps(const Geometry& g, const void* weight) {
+  const auto taps = static_cast<int64_t>(g.taps.size());
+  const int64_t all = g.groups * g.out_channels;
+  Tensor result = empty({taps, g.channels, all}, Dtype::f32);
+  for_float(g.dtype, "convolution", [&]<class T>(TypeTag<T>) {
+    const T* from = static_cast<const T*>(weight);
+    for (int64_t o = 0; o < all; ++o) {
+      for (int64_t i = 0; i < taps * g.channels; ++i) {
+        result.as<float>()[i * all + o] = cast<float>(*from++);
+      }
+    }
+  });
+  return result;
+}
+
+void convolve_small_groups(const Geometry& g, const void* input, const Tensor& weights, const Tensor* bias, void* out) {
+  const int64_t channels = g.groups * g.channels;
   const auto taps = static_cast<int64_t>(g.taps.size());
   const auto size = static_cast<int64_t>(element_size(g.dtype));
-  Scratch scratch(static_cast<size_t>(taps * channels * 4));
-  float* const weights = scratch.as<float>();
-  widen_weights(g, weight, true, weights);
   Tensor keep;
   const float* const biases = widen_bias(bias, keep);
   const ConvolutionKernels& kernels = convolution_kernels();
@@ -68,7 +83,7 @@ void depthwise_rows(const Geometry& g, const void* input, const void* weight, co
   std::sort(cuts.begin(), cuts.end());
   cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
   const int64_t rows = g.batch * g.out[0] * g.out[1];
-  const int64_t work = std::max<int64_t>(1, g.out[2] * channels * taps);
+  const int64_t work = std::max<int64_t>(1, g.out[2] * channels * taps * g.channels);
   parallel_for(0, rows, std::max<int64_t>(1, 65536 / work), [&](int64_t begin, int64_t end) {
     Scratch lists(static_cast<size_t>(taps * 16));
     const void** const from = lists.as<const void*>();
@@ -88,12 +103,13 @@ void depthwise_rows(const Geometry& g, const void* input, const void* weight, co
           const int64_t at_w = x * g.stride[2] + tap.w;
           if (at_d >= 0 && at_d < g.in[0] && at_h >= 0 && at_h < g.in[1] && at_w >= 0 && at_w < g.in[2]) {
             from[count] = image + ((at_d * g.in[1] + at_h) * g.in[2] + at_w) * channels * size;
-            used[count] = weights + t * channels;
+            used[count] = weights.as<float>() + t * g.channels * channels;
             ++count;
           }
         }
-        const DepthwiseRow piece{from, g.stride[2] * channels, used, biases, count, channels, cuts[cut + 1] - x, to + x * channels * size, channels};
-        kernels.depthwise_row(g.dtype, piece);
+        const GroupedRow piece{from,       g.stride[2] * channels, used, biases, count, channels, g.channels, cuts[cut + 1] - x, to + x * channels * size,
+                               channels};
+        kernels.grouped_row(g.dtype, piece);
       }
     }
   });
@@ -105,7 +121,7 @@ void depthwise_planes(const Geometry& g, const void* input, const void* weight, 
   const auto size = static_cast<int64_t>(element_size(g.dtype));
   Scratch scratch(static_cast<size_t>(taps * channels * 4));
   float* const weights = scratch.as<float>();
-  widen_weights(g, weight, false, weights);
+  widen_weights(g, weight, weights);
   Tensor keep;
   const float* const biases = widen_bias(bias, keep);
   // A plane with its border of zeros, in float: then no place is special.

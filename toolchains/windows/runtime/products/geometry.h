@@ -47,9 +47,13 @@ void convolve_planes(const Geometry& geometry, const void* input, const void* we
 bool suits_winograd(const Geometry& geometry);
 void convolve_winograd(const Geometry& geometry, const void* input, const void* weight, const Finish& finish);
 
+// Groups of few channels, with as many results; not for float64. Weights as floats, from [groups * out channels, taps, channels].
+bool has_small_groups(const Geometry& geometry);
+Tensor weights_by_taps(const Geometry& geometry, const void* weight);
+void convolve_small_groups(const Geometry& geometry, const void* input, const Tensor& weights, const Tensor* bias, void* out);
+
 // One channel a group, one result a channel; not for float64. Weights [channels, taps] in their dtype.
 bool is_depthwise(const Geometry& geometry);
-void depthwise_rows(const Geometry& geometry, const void* input, const void* weight, const Tensor* bias, void* out);
 void depthwise_planes(const Geometry& geometry, const void* input, const void* weight, const Tensor* bias, void* out);
 
 }  // namespace aotwin::runtime::products
