@@ -64,7 +64,10 @@ def prove(finished: Finished, session: Session) -> None:
         host = build_host(session.toolchain, session.zig)
         runs = [_run_of(job, dll, session) for job, dll in runnable]
         folder = session.work / "proof"
-        with session.progress.stage(f"run {_count(len(runs), 'DLL')} under Wine"):
+        with session.progress.stage(f"run {_count(len(runs), 'DLL')} under Wine") as step:
+            step.expect(len(runs), "DLLs")
+            # A file of results is begun when its DLL is opened.
+            step.follow(lambda: max(0, sum(1 for _ in folder.glob("found*")) - 1))
             ran = run_dlls(runs, host, folder)
         found = {run.dll: each for run, each in zip(runs, ran, strict=True)}
     versions = {"aotwin": __version__, "numpy": np.__version__, "wine": find_wine().version()}

@@ -83,8 +83,8 @@ def read_subject(path: Path, read: Read) -> Subject:
     kind, files, packed = _opened(path)
     if files is None:
         return Subject(path, kind, {})
-    names = [path.name] if kind == "DLL" else files.names()
-    sizes = {name: files.nbytes(name) for name in names if name in files.names()}
+    names = [name for name in files.names() if kind != "DLL" or name == path.name]
+    sizes = {name: files.nbytes(name) for name in names}
     homes = [
         name.removesuffix(MANIFEST_NAME)
         for name in files.names()
