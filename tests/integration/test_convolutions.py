@@ -56,6 +56,23 @@ class Shared(nn.Module):
         return self.conv(x) + self.norm(self.conv(x))
 
 
+def weight_normalized() -> nn.Module:
+    """As audio networks have them."""
+    return nn.utils.parametrizations.weight_norm(nn.Conv1d(4, 6, 5, padding=2), dim=2)
+
+
+class Dropped(nn.Module):
+    """A weight that is another one at each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4, 4, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = torch.bernoulli(torch.zeros_like(self.weight)) + self.weight
+        return torch.conv2d(x, weight)
+
+
 class Written(nn.Module):
     """A weight that the program writes."""
 
@@ -88,6 +105,8 @@ CASES = {
         1,
     ),
     "shared": (Shared, IMAGE, 0, 1),
+    "weight norm": (weight_normalized, SOUND, 1, 0),
+    "drawn at each call": (Dropped, IMAGE, 0, 0),
     "written": (Written, IMAGE, 0, 0),
     "one channel": (lambda: nn.Conv2d(1, 4, 3), (2, 1, 9, 7), 0, 0),
     "transposed": (lambda: nn.ConvTranspose2d(4, 4, 2, 2), IMAGE, 0, 0),

@@ -12,12 +12,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from aotwin.stages.generate.graph_constants import (
+    drop_unread,
+    evaluate,
+    is_constant,
+    is_written,
+    new_constant,
+    value_of,
+)
+
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.fx import GraphModule, Node
 
 #: appended to the name of what is no longer what was trained
 _FOLDED = "_normalized"
+#: appended to a name, for a weight that was computed from constants by that name and others
+_COMPUTED = "_computed"
 #: appended to the name of a weight whose one place dimension became two
 _AS_IMAGE = "_2d"
 
@@ -53,6 +63,7 @@ def arrange_convolutions(module: GraphModule) -> None:
     """
     readers = [node for node in module.graph.nodes if node.op == "get_attr" and node.users]
     for node in list(module.graph.nodes):
+        _compute_weight(module, node)
         convolution = _convolution(node)
         if convolution is None:
             continue
@@ -60,8 +71,28 @@ def arrange_convolutions(module: GraphModule) -> None:
         if normalization is not None:
             convolution = _folded(module, convolution, normalization)
         _arrange(module, convolution)
-    _drop_unread(module, [node for node in readers if not node.users])
+    drop_unread(module, [node for node in readers if not node.users])
     module.recompile()
+
+
+def _compute_weight(module: GraphModule, node: Node) -> None:
+    """Compute at the build what is made of constants, as weight norm's weights are."""
+    import torch
+
+    aten = torch.ops.aten
+    kinds = (aten.conv1d, aten.conv2d, aten.convolution)
+    weight = node.args[1] if len(node.args) > 1 else None
+    if getattr(node.target, "overloadpacket", None) not in kinds or is_constant(weight):
+        return
+    made: dict[Node, Any] = {}
+    if not isinstance(weight, torch.fx.Node) or not evaluate(module, weight, made):
+        return
+    first = next(one for one in made if is_constant(one))
+    constant = new_constant(module, first, _COMPUTED, made[weight].detach().clone(), node)
+    node.replace_input_with(weight, constant)
+    for each in reversed(made):
+        if not each.users and not is_constant(each):
+            module.graph.erase_node(each)
 
 
 def _convolution(node: Node) -> _Convolution | None:
@@ -78,7 +109,7 @@ def _convolution(node: Node) -> _Convolution | None:
             return None
     else:
         return None
-    if node.kwargs or not _is_constant(weight) or not (bias is None or _is_constant(bias)):
+    if node.kwargs or not is_constant(weight) or not (bias is None or is_constant(bias)):
         return None
     kernel = weight.meta["val"].shape[2:]
     places = len(kernel)
@@ -109,12 +140,6 @@ def _spread(numbers: Any, places: int) -> tuple[int, ...]:
     return listed if len(listed) == places else listed * places
 
 
-def _is_constant(node: Any) -> bool:
-    from torch.fx import Node
-
-    return isinstance(node, Node) and node.op == "get_attr"
-
-
 def _following_normalization(convolution: _Convolution) -> _Normalization | None:
     """The one reader of a convolution, if it can be multiplied into its weights."""
     import torch
@@ -135,9 +160,9 @@ def _following_normalization(convolution: _Convolution) -> _Normalization | None
         return None
     given = [constant for constant in (weight, bias, mean, variance) if constant is not None]
     dtype = convolution.weight.meta["val"].dtype
-    if training or mean is None or variance is None or not all(map(_is_constant, given)):
+    if training or mean is None or variance is None or not all(map(is_constant, given)):
         return None
-    if any(_is_written(constant) or constant.meta["val"].dtype != dtype for constant in given):
+    if any(is_written(constant) or constant.meta["val"].dtype != dtype for constant in given):
         return None
     return _Normalization(node, (weight, bias, mean, variance), epsilon)
 
@@ -152,58 +177,30 @@ def _reads_alone(convolution: _Convolution) -> bool:
     )
 
 
-def _is_written(constant: Node) -> bool:
-    schemas: list[Any] = [getattr(user.target, "_schema", None) for user in constant.users]
-    return any(schema is None or schema.is_mutable for schema in schemas)
-
-
-def _value(module: GraphModule, constant: Node) -> Tensor:
-    owner, _, name = str(constant.target).rpartition(".")
-    value: Tensor = getattr(module.get_submodule(owner), name).detach()
-    return value
-
-
-def _new_constant(
-    module: GraphModule, beside: Node, ending: str, value: Tensor, before: Node
-) -> Node:
-    """A constant named like another one, and the node that reads it."""
-    from torch.nn import Parameter
-
-    owner, _, name = str(beside.target).rpartition(".")
-    place = module.get_submodule(owner)
-    while hasattr(place, name + ending):
-        ending += "_"
-    setattr(place, name + ending, Parameter(value, requires_grad=False))
-    with module.graph.inserting_before(before):
-        node = module.graph.get_attr(f"{owner}.{name}{ending}".lstrip("."))
-    node.meta["val"] = value.to("meta")
-    return node
-
-
 def _folded(
     module: GraphModule, convolution: _Convolution, normalization: _Normalization
 ) -> _Convolution:
     """The convolution with a normalisation in its weights, in whose place it stands."""
     import torch
 
-    weight = _value(module, convolution.weight)
+    weight = value_of(module, convolution.weight)
     channels = weight.shape[0]
     scale, shift, mean, variance = (
         torch.full((channels,), missing, dtype=torch.float64)
         if constant is None
-        else _value(module, constant).double()
+        else value_of(module, constant).double()
         for constant, missing in zip(normalization.constants, (1.0, 0.0, 0.0, 1.0), strict=True)
     )
     scale = scale / torch.sqrt(variance + normalization.epsilon)
-    bias = 0 if convolution.bias is None else _value(module, convolution.bias).double()
+    bias = 0 if convolution.bias is None else value_of(module, convolution.bias).double()
     by_channel = scale.reshape(-1, *[1] * (weight.dim() - 1))
     node = convolution.node
     folded = replace(
         convolution,
-        weight=_new_constant(
+        weight=new_constant(
             module, convolution.weight, _FOLDED, (weight.double() * by_channel).to(weight), node
         ),
-        bias=_new_constant(
+        bias=new_constant(
             module,
             convolution.bias or normalization.constants[1] or normalization.constants[2],
             _FOLDED,
@@ -231,10 +228,10 @@ def _arrange(module: GraphModule, convolution: _Convolution) -> None:
     # with one channel, strides do not tell whether channels are last: the operator would not know
     if value.shape[1] * convolution.groups == 1 or not _reads_alone(convolution):
         return
-    if not value.dtype.is_floating_point or _is_written(convolution.weight):
+    if not value.dtype.is_floating_point or is_written(convolution.weight):
         return
     image = convolution if len(convolution.stride) == 2 else _as_image(module, convolution)
-    weight = _value(module, image.weight)
+    weight = value_of(module, image.weight)
     laid_out = torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight)
     owner, _, name = str(image.weight.target).rpartition(".")
     constant = torch.nn.Parameter(laid_out, requires_grad=False)
@@ -253,8 +250,8 @@ def _as_image(module: GraphModule, convolution: _Convolution) -> _Convolution:
 
     aten = torch.ops.aten
     node = convolution.node
-    weight = _value(module, convolution.weight).unsqueeze(2)
-    new = _new_constant(module, convolution.weight, _AS_IMAGE, weight, node)
+    weight = value_of(module, convolution.weight).unsqueeze(2)
+    new = new_constant(module, convolution.weight, _AS_IMAGE, weight, node)
     with module.graph.inserting_before(node):
         row = module.graph.call_function(aten.unsqueeze.default, (convolution.input, 2))
         args = (
@@ -286,7 +283,6 @@ def _call_fusible(module: GraphModule, convolution: _Convolution) -> None:
     import torch
 
     node = convolution.node
-    lists = (convolution.padding, convolution.stride, convolution.dilation)
     with module.graph.inserting_before(node):
         fusible = module.graph.call_function(
             torch.ops.mkldnn._convolution_pointwise.default,
@@ -294,7 +290,9 @@ def _call_fusible(module: GraphModule, convolution: _Convolution) -> None:
                 convolution.input,
                 convolution.weight,
                 convolution.bias,
-                *map(list, lists),
+                list(convolution.padding),
+                list(convolution.stride),
+                list(convolution.dilation),
                 convolution.groups,
                 "none",
                 [],
@@ -304,13 +302,3 @@ def _call_fusible(module: GraphModule, convolution: _Convolution) -> None:
     fusible.meta.update(node.meta)
     node.replace_all_uses_with(fusible)
     module.graph.erase_node(node)
-
-
-def _drop_unread(module: GraphModule, readers: list[Node]) -> None:
-    """Constants that were replaced would be written into the blob."""
-    for node in readers:
-        module.graph.erase_node(node)
-    read = {node.target for node in module.graph.nodes if node.op == "get_attr"}
-    for target in sorted({str(node.target) for node in readers} - read):
-        owner, _, name = target.rpartition(".")
-        delattr(module.get_submodule(owner), name)
