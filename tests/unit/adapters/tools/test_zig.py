@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,25 @@ def test_another_copy_of_the_lib_folder_is_cold(fake: Zig, tmp_path: Path) -> No
     os.utime(library.with_name("other"), ns=(1, 1))
     library.with_name("other").replace(library)
     assert WarmUp(fake, ("c++", "-O3")).needed
+
+
+@pytest.mark.parametrize(("version", "known"), [("0.17.1", True), ("0.18.0", False)])
+def test_a_cache_that_was_restored_is_made_to_fit_where_its_form_is_known(
+    fake: Zig, tmp_path: Path, version: str, known: bool
+) -> None:
+    zig = replace(fake, version=version)
+    warmed(zig, tmp_path)
+    library = zig.lib_dir / "c.zig"
+    lists = zig.cache_dir / "h"
+    lists.mkdir(parents=True)
+    row = struct.pack("<QQQ", 0, 1, 1) + bytes(16) + b"\x04c.zig\0\0"
+    (lists / ("0" * 32)).write_bytes(row)
+    os.utime(library, ns=(1_000, 1_000))
+    assert WarmUp(zig, ("c++", "-O3")).moved == known
+    warmed(zig, tmp_path)
+    stamp = struct.unpack_from("<QQQ", (lists / ("0" * 32)).read_bytes())
+    assert stamp == ((0, library.stat().st_ino, 1_000) if known else (0, 1, 1))
+    assert not WarmUp(zig, ("c++", "-O3")).moved, "it was warmed since"
 
 
 def test_a_cold_build_that_fails_is_said_and_tried_again(
