@@ -16,7 +16,7 @@ import numpy as np
 
 from aotwin.adapters.storage.files import storage_errors
 from aotwin.adapters.tools.wine import find_wine
-from aotwin.assembly import Job
+from aotwin.assembly import Job, payload_file
 from aotwin.errors import CheckError
 from aotwin.formats.manifest import MANIFEST_NAME, with_proof
 from aotwin.formats.proof import PROOF_DATA_NAME, proof_status
@@ -69,6 +69,15 @@ def prove(finished: Finished, session: Session) -> None:
             # A file of results is begun when its DLL is opened.
             step.follow(lambda: max(0, sum(1 for _ in folder.glob("found*")) - 1))
             ran = run_dlls(runs, host, folder)
+        for (job, dll), each in zip(runnable, ran, strict=True):
+            # In the order of the runs: behind one that crashed, none has run.
+            if each.failure and not each.wrong_cpu:
+                raise _failed(
+                    job,
+                    dll,
+                    each.failure,
+                    "Nothing was written. check=static leaves the proof out.",
+                )
         found = {run.dll: each for run, each in zip(runs, ran, strict=True)}
     versions = {"aotwin": __version__, "numpy": np.__version__, "wine": find_wine().version()}
     for job, dlls in finished:
@@ -127,26 +136,25 @@ def _judged(
         return {"unproven": _unproven(job)}
     if ran.wrong_cpu:
         return {"unproven": f"this machine's CPU is not {dll.cpu}"}
-    problem: object = ran.failure
-    if not problem:
-        rows, problem = judge(outputs, found_arrays(ran), expected_arrays(samples))
-    if problem:
-        raise CheckError(
-            f"{job.spec.name}: {dll.path.name}, for {dll.cpu}, does not give under Wine what is "
-            "expected of it",
-            cause=str(problem),
-            next_step=_next_step(ran),
+    rows, mismatch = judge(outputs, found_arrays(ran), expected_arrays(samples))
+    if mismatch is not None:
+        raise _failed(
+            job,
+            dll,
+            str(mismatch),
+            "Nothing was written. Where such a difference is no mistake, say what is allowed in "
+            "the model's table: proof-tolerance = { rtol = 1e-4, atol = 1e-4 }. Else please report "
+            "it; AOTWIN_KEEP_SOURCES=<folder> keeps the sources.",
         )
     return {"outputs": rows}
 
 
-def _next_step(ran: Ran) -> str:
-    if ran.failure:
-        return "Nothing was written. check=static leaves the proof out."
-    return (
-        "Nothing was written. Where such a difference is no mistake, say what is allowed in the "
-        "model's table: proof-tolerance = { rtol = 1e-4, atol = 1e-4 }. Else please report it; "
-        "AOTWIN_KEEP_SOURCES=<folder> keeps the sources."
+def _failed(job: Job, dll: SealedDll, cause: str, next_step: str) -> CheckError:
+    return CheckError(
+        f"{job.spec.name}: {dll.path.name}, for {dll.cpu}, does not give under Wine what is "
+        "expected of it",
+        cause=cause,
+        next_step=next_step,
     )
 
 
@@ -157,7 +165,7 @@ def _kept(job: Job, samples: Samples) -> dict[str, str]:
         return {}
     files = {data.name: hashlib.sha256(data.read_bytes()).hexdigest()}
     for name in _PAYLOAD:
-        content = (Path(__file__).parent / "payload" / name).read_bytes()
+        content = payload_file(name)
         with storage_errors(job.directory / name):
             (job.directory / name).write_bytes(content)
         files[name] = hashlib.sha256(content).hexdigest()

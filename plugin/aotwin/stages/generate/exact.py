@@ -53,8 +53,10 @@ def exact_run(program: ExportedProgram, state: Mapping[str, Any]) -> Any:
             return widened(super().placeholder(target, args, kwargs))
 
         def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+            # As it is: all weights are asked for before the first of them is used, and in float64
+            # they would be in memory at once.
             found = kept.get(str(target))
-            return widened(super().get_attr(target, args, kwargs)) if found is None else found
+            return super().get_attr(target, args, kwargs) if found is None else found
 
         def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
             if target is torch.ops.aten._assert_tensor_metadata.default:
