@@ -225,15 +225,43 @@ def _require_sound(model: Prebuilt, session: Session) -> None:
             next_step="Nothing was written. Build the model again, and hand its whole folder over "
             "as it is.",
         )
-    if session.check == "run" and model.manifest.proof is None:
-        session.progress.warn(
-            f"{model.spec.name} was not run where it was built (--check run there does it): it is "
-            "opened under Wine only"
-        )
+    if session.check == "run" and _is_proven_again(model, session):
+        return
     # With such a file it has operators that only torch's own runner can call.
     if session.check != "static" and not (model.directory / f"{model.spec.stem}.json").exists():
         for dll in model.manifest.dlls:
             require_loadable(_sealed(model.directory / dll.file, dll), session.toolchain)
+
+
+def _is_proven_again(model: Prebuilt, session: Session) -> bool:
+    """Run a model with the samples that it holds; False where it has none.
+
+    Raises:
+        CheckError: it does not give here what it gave where it was built.
+    """
+    proof = model.manifest.proof
+    if proof is None or not proof.data:
+        what = (
+            "was not run where it was built" if proof is None else "holds no samples of its proof"
+        )
+        session.progress.warn(f"{model.spec.name} {what}: it is opened under Wine only")
+        return False
+    # It needs numpy, which no other check does.
+    from aotwin.stages.proof import verify_folder
+
+    with session.progress.stage(f"run {model.spec.name} under Wine"):
+        _, outcomes = verify_folder(model.directory)
+    for each in outcomes:
+        if each.problem:
+            raise CheckError(
+                f"{model.spec.name}, built elsewhere, does not give here what it gave there",
+                cause=f"{each.dll}: {each.problem}",
+                next_step="Nothing was written. aotwin verify shows the same without a build; "
+                "check=static leaves the proof out.",
+            )
+        if each.unproven:
+            session.progress.warn(f"{each.dll} is not proven here: {each.unproven}")
+    return True
 
 
 def _sealed(path: Path, dll: ListedDll) -> SealedDll:

@@ -25,6 +25,21 @@ pytestmark = [pytest.mark.torch, pytest.mark.zig]
 
 PROJECT = REPO / "tests" / "packages" / "proven"
 WRAPPER = REPO / "tests" / "wrappers" / "2.13.0" / "counter"
+PREBUILT = """\
+[build-system]
+requires = ["aotwin"]
+build-backend = "aotwin.build_meta"
+
+[project]
+name = "packed"
+version = "1.0"
+
+[tool.setuptools]
+packages = []
+
+[tool.aotwin.models.counter]
+prebuilt = "counter"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +163,13 @@ def test_verify_fails_where_a_model_gives_something_else(
     )
 
 
+def test_verify_needs_no_wine_on_windows(site: Path, without_torch: WindowsPython) -> None:
+    done = without_torch.python(
+        ["-m", "aotwin", "verify", site / "proven" / "steps"], pythonpath=[REPO / "plugin"]
+    )
+    assert done.stdout.splitlines()[-1] == "proven.steps: proven with 3 samples"
+
+
 class Broken:
     """A generator whose wrapper or weights are changed before they are used."""
 
@@ -197,6 +219,20 @@ def test_a_model_that_computes_something_else_is_not_built(
     assert "elements differ by more than is allowed" in caught.value.cause
     assert "found" in caught.value.cause and "at index [" in caught.value.cause
     assert not any(tmp_path.iterdir())
+
+
+def test_a_model_that_was_built_elsewhere_is_proven_again(tmp_path: Path) -> None:
+    """The first build proves it, the second one packs it."""
+    made = aotwin.build_model(
+        WRAPPER, tmp_path / "project", name="counter", check="run", proof=WRAPPER / "samples.npz"
+    )
+    (tmp_path / "project" / "pyproject.toml").write_text(PREBUILT)
+    wheel, said = build_wheel(tmp_path / "project", "check=run")
+    assert "run counter under Wine" in said
+    expect_another_result(made.directory)
+    shutil.rmtree(wheel.parent)
+    with pytest.raises(AssertionError, match="does not give here what it gave there"):
+        build_wheel(tmp_path / "project", "check=run")
 
 
 def test_a_ready_wrapper_is_proven_with_an_archive(tmp_path: Path) -> None:
