@@ -100,9 +100,12 @@ def build_model(
         AotwinError: whatever a user can cause, see `aotwin.errors`.
     """
     from aotwin.configuration.checkers import (
+        CHECKS,
         check_cpus,
         check_model_name,
         check_runtime,
+        one_of,
+        tolerance,
         torch_version,
     )
 
@@ -113,6 +116,10 @@ def build_model(
     final = Path(output_dir).absolute().joinpath(*name.split("."))
     _require_replaceable(final)
     check_runtime(runtime, "runtime")
+    one_of(*CHECKS)(check, "check")
+    if proof_tolerance is not None:
+        rtol, atol = proof_tolerance
+        tolerance({"rtol": rtol, "atol": atol}, "proof_tolerance")
     if torch:
         torch_version(torch, "torch")
     spec = ModelSpec(

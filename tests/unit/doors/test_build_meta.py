@@ -177,6 +177,13 @@ def test_a_build_that_runs_its_models_asks_for_numpy(enter: Enter) -> None:
     assert build_meta.get_requires_for_build_sdist(run) == []
 
 
+def test_an_sdist_holds_what_the_models_are_proven_with(enter: Enter, tmp_path: Path) -> None:
+    enter("proven")
+    name = build_meta.build_sdist(str(tmp_path / "dist"), WINDOWS)
+    with tarfile.open(tmp_path / "dist" / name) as sdist:
+        assert "proven-1.0/samples_of_steps.py" in sdist.getnames()
+
+
 def test_settings_of_setuptools_reach_it(
     enter: Enter, built: list[Settings], tmp_path: Path
 ) -> None:
