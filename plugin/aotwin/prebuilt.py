@@ -26,6 +26,7 @@ from aotwin.formats.manifest_reader import (
     ManifestError,
     parse_manifest,
 )
+from aotwin.payload import ModelError
 from aotwin.session import Session
 from aotwin.stages.check import check_path, require_loadable, require_sound
 from aotwin.stages.pack import ModelContents, PackedFile, PackedModel, billed_programs
@@ -249,8 +250,15 @@ def _is_proven_again(model: Prebuilt, session: Session) -> bool:
     # It needs numpy, which no other check does.
     from aotwin.stages.proof import verify_folder
 
-    with session.progress.stage(f"run {model.spec.name} under Wine"):
-        _, outcomes = verify_folder(model.directory)
+    try:
+        with session.progress.stage(f"run {model.spec.name} under Wine"):
+            _, outcomes = verify_folder(model.directory)
+    except ModelError as error:
+        raise CheckError(
+            f"{model.spec.name}, built elsewhere, cannot be proven again",
+            cause=str(error).rstrip("."),
+            next_step="Build the model again, and hand its whole folder over as it is.",
+        ) from error
     for each in outcomes:
         if each.problem:
             raise CheckError(

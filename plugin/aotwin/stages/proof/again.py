@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from aotwin.adapters.storage.files import temporary_folder
 from aotwin.adapters.tools.zig import find_zig
@@ -40,8 +41,8 @@ def verify_folder(folder: Path) -> tuple[Kept, list[Outcome]]:
         SysrootError: torch's DLLs cannot be had.
     """
     manifest = _manifest(folder)
-    kept = Kept(folder)
-    with temporary_folder() as work:
+    with _readable(folder), temporary_folder() as work:
+        kept = Kept(folder)
         samples = _samples(kept, work)
         toolchain = load_toolchain(manifest.target)
         zig = find_zig()
@@ -55,6 +56,17 @@ def verify_folder(folder: Path) -> tuple[Kept, list[Outcome]]:
             _outcome(kept, dll.file, dll.cpu, ran, samples)
             for dll, ran in zip(manifest.dlls, run_dlls(runs, host, work), strict=True)
         ]
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """What a package holds may be anything, and fail anywhere."""
+    try:
+        yield
+    except (ArithmeticError, EOFError, LookupError, TypeError, ValueError, BadZipFile) as error:
+        raise ModelError(
+            f"what {folder} holds of its proof cannot be used: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _manifest(folder: Path) -> Manifest:
