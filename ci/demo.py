@@ -35,8 +35,9 @@ PAIRS = {
     "Stock markets fell sharply today.": "Shares dropped a lot this afternoon.",
     "Wie wird das Wetter morgen in Köln?": "Wird es morgen in Köln regnen?",
 }
-#: of one program, the last of which is told: the first one leaves byte code for the others
-STARTS = 3
+#: of one program, the quickest of which is told: the first one leaves byte code for the others, and
+#: other work on the machine only ever adds
+STARTS = 4
 
 ON_WINDOWS = """
 import ctypes, json, sys, time
@@ -193,12 +194,12 @@ def install(windows: WindowsPython, wheel: Path, sentences: Sequence[str]) -> In
     listed = windows.python(["-m", "pip", "list", "--format", "json"], pythonpath=[site])
     packages = {row["name"]: row["version"] for row in json.loads(listed.stdout)}
     over = "torch" if windows.has_torch else "own"
-    for _ in range(STARTS):
-        answer = windows.python(
-            ["-c", ON_WINDOWS, over, json.dumps(list(sentences))], pythonpath=[site]
-        )
+    command = ["-c", ON_WINDOWS, over, json.dumps(list(sentences))]
+    answers = [windows.python(command, pythonpath=[site]) for _ in range(STARTS)]
+    results = [json.loads(answer.stdout.splitlines()[-1]) for answer in answers]
     size = folder_size(site) + folder_size(windows.site_packages)
-    return Installed(wheel, packages, size, json.loads(answer.stdout.splitlines()[-1]))
+    quickest = min(results, key=lambda result: float(result["first result"]))
+    return Installed(wheel, packages, size, quickest)
 
 
 def folder_size(folder: Path) -> int:

@@ -124,7 +124,8 @@ class Bench:
         shutil.rmtree(other, ignore_errors=True)
         package = Path(engine.file_of(case)).parent
         shutil.copytree(folder / package, other / package, copy_function=os.link)
-        os.link(folder / "inputs.npz", other / "inputs.npz")
+        for file in folder.glob("input*.npy"):
+            os.link(file, other / file.name)
         libs, description = other / package / "libs", other / package / "aotwin.json"
         shutil.rmtree(libs)
         libs.mkdir()

@@ -40,11 +40,11 @@ def draw(whole: Mapping[str, Any], path: Path) -> None:
         axes = figure.subplots()
         _draw_bars(axes, rows)
         axes.set_yticks(range(len(rows)), [NETWORKS[row["network"]].title for row in rows])
-        axes.invert_yaxis()
+        axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.axvline(1, color="#8a8d91", linewidth=0.8)
         axes.set_xlabel(f"a warm call, {threads} threads; ONNX Runtime = 1, less is better")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.1), ncols=4, frameon=False)
+        figure.legend(loc="outside upper center", ncols=len(_BARS), frameon=False)
         figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 

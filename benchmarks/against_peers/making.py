@@ -3,7 +3,7 @@
     python -m against_peers.making NETWORK FOLDER PART...
 
 A process of its own, which takes its memory with it. FOLDER/NETWORK gets, of each PART: "reference"
-inputs.npz, eager.npz and reference.json; "onnx" model.onnx; "own-float32" the package
+input<n>.npy, eager.npz and reference.json; "onnx" model.onnx; "own-float32" the package
 own/NETWORK_float32; "torch-bfloat16" the package torch/NETWORK_bfloat16; "program-float32"
 program_float32.pt2.
 """
@@ -48,7 +48,8 @@ def main(name: str, data: Path, parts: list[str]) -> None:
 def write_reference(example: Example, folder: Path) -> None:
     """What goes in, what eager torch gives, and how many operations that takes."""
     module, args = example
-    np.savez(folder / "inputs.npz", *(each.numpy() for each in args))
+    for index, arg in enumerate(args):
+        np.save(folder / f"input{index}.npy", arg.numpy())
     counter = FlopCounterMode(display=False)
     # oneDNN's LSTM is one operator, whose products nobody counts.
     with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False), counter:

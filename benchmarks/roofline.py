@@ -1,0 +1,144 @@
+"""Matrix products of the run time from one row to thousands, under the machine's two limits.
+
+    python benchmarks/roofline.py [--library SO] [--threads 2] [--dtype float32 bfloat16]
+        [--json FILE] [--svg FILE]
+
+y = x W^T + b with W [3072, 768], rows from 1 to 4096, weights from memory: more of them than the
+caches hold, in turn. Each point stands at its operations per byte (weights, x and y once each),
+with eager torch's beside it. The roof is the lesser of the best product and of reading memory, both
+measured in the same run as products.py does. AOTWIN_MAX_CPU_LEVEL=3 holds the library to AVX2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
+
+from products import caller, in_turn, limits, seconds_of
+from tests.runtime.operator_calls import Operators
+
+ROWS = [1 << power for power in range(13)]
+COLUMNS, TERMS = 3072, 768
+#: bytes of weights that are used in turn
+_WEIGHTS = 200_000_000
+#: dtype -> colour
+_COLOURS = {"float32": "#0b6e4f", "bfloat16": "#4a7fb5"}
+
+
+def measured(
+    library: Operators, name: str, threads: int, seconds: float
+) -> Iterator[dict[str, Any]]:
+    """One row of results for each number of rows."""
+    dtype = getattr(torch, name)
+    limit = limits(library, threads, dtype)
+    count = _WEIGHTS // (COLUMNS * TERMS * dtype.itemsize)
+    weights = [torch.randn(COLUMNS, TERMS).to(dtype).t() for _ in range(count)]
+    bias = torch.randn(COLUMNS).to(dtype)
+    for rows in ROWS:
+        x, out = torch.randn(rows, TERMS).to(dtype), torch.empty(rows, COLUMNS, dtype=dtype)
+        ours = in_turn(
+            [
+                caller(library, "aoti_torch_cpu_addmm_out", 0, out, bias, x, w, 1.0, 1.0)
+                for w in weights
+            ]
+        )
+        eager = in_turn([functools.partial(torch.addmm, bias, x, w, out=out) for w in weights])
+        operations = 2e-9 * rows * COLUMNS * TERMS
+        moved = 1e-9 * dtype.itemsize * (COLUMNS * TERMS + rows * (COLUMNS + TERMS))
+        roof = min(limit["GFLOPS"], operations / moved * limit["GB/s"])
+        found = {
+            "ours": operations / seconds_of(ours, threads, seconds),
+            "eager": operations / seconds_of(eager, threads, seconds),
+        }
+        yield {
+            "dtype": name,
+            "threads": threads,
+            "rows": rows,
+            "intensity": operations / moved,
+            **found,
+            "roof": roof,
+            "limits": limit,
+        }
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """One panel a dtype: points of ours and eager's under the roof."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(row["dtype"] for row in rows))
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "aotwin", "font.size": 9}
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=(4.2 * len(names), 3.6), layout="constrained")
+        for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+            shown = [row for row in rows if row["dtype"] == name]
+            at = [row["intensity"] for row in shown]
+            axes.loglog(at, [row["roof"] for row in shown], color="#8a8d91", label="limit")
+            axes.loglog(at, [row["eager"] for row in shown], "x", color="#b9a44c", label="eager")
+            axes.loglog(
+                at, [row["ours"] for row in shown], "o", color=_COLOURS[name], label="aotwin"
+            )
+            for row in shown:
+                axes.annotate(
+                    row["rows"],
+                    (row["intensity"], row["ours"]),
+                    xytext=(0, -12),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=6,
+                )
+            axes.set_title(f"{name}, {shown[0]['threads']} threads")
+            axes.set_xlabel("operations per byte (below each point: rows)")
+            axes.set_ylabel("GFLOPS")
+            axes.legend(frameon=False)
+        figure.savefig(path, metadata={"Date": None, "Creator": None})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--library", type=Path, help="the run time for Linux; none: it is built")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--dtype", nargs="+", choices=_COLOURS, default=list(_COLOURS))
+    parser.add_argument("--seconds", type=float, default=0.3, help="for each point")
+    parser.add_argument("--json", type=Path, default=Path("roofline.json"))
+    parser.add_argument("--svg", type=Path)
+    options = parser.parse_args()
+    if options.library is None:
+        from tests.runtime.product_calls import library
+
+        options.library = library()
+    operators = Operators(options.library)
+    operators.library.aotwin_set_num_threads(options.threads)
+    torch.set_num_threads(options.threads)
+    rows = []
+    print(
+        "| rows | dtype | ours | eager | limit (GFLOPS) | of the limit |\n|--:|---|--:|--:|--:|--:|"
+    )
+    for name in options.dtype:
+        for row in measured(operators, name, options.threads, options.seconds):
+            rows.append(row)
+            print(
+                f"| {row['rows']} | {name} | {row['ours']:.1f} | {row['eager']:.1f} "
+                f"| {row['roof']:.1f} | {row['ours'] / row['roof']:.2f} |",
+                flush=True,
+            )
+    options.json.write_text(json.dumps({"version": 1, "rows": rows}, indent=1) + "\n", "utf-8")
+    if options.svg:
+        draw(rows, options.svg)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
