@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import pytest
+
+from aotwin.adapters.tools.zig import Zig
 from aotwin.stages.check.rules.policy import load_sdk_policies
-from aotwin.stages.runtime.library import exported_functions, library_sources, run_time_functions
+from aotwin.stages.runtime.library import (
+    exported_functions,
+    library_sources,
+    run_time_functions,
+    sources_to_compile,
+)
 from aotwin.target.toolchain import load_toolchain, toolchain_path
 
 
@@ -52,3 +61,11 @@ def test_what_only_some_torches_have_is_there_or_known() -> None:
         "aoti_torch_cpu__grouped_mm",
         "aoti_torch_cpu_grid_sampler_3d_backward",
     }
+
+
+def test_what_is_to_be_compiled_is_known_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AOTWIN_CACHE_DIR", str(tmp_path))
+    toolchain, zig = load_toolchain("windows"), Zig(tmp_path, "0.17.1", tmp_path, tmp_path)
+    assert sources_to_compile(toolchain, zig) == len(library_sources())

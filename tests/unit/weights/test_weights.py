@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aotwin.errors import StorageError, WrapperError
+from aotwin.progress import Step
 from aotwin.stages.weights import TRAILER_NBYTES, read_trailer, trailer, write_blob
 
 DATA = bytes(range(256))
@@ -49,6 +50,12 @@ def test_a_blob_is_the_constants_and_their_trailer(tmp_path: Path) -> None:
     )
     assert (blob.constants_nbytes, blob.digest) == (256, hashlib.sha256(DATA).digest())
     assert blob.file_sha256 == hashlib.sha256(written).hexdigest()
+
+
+def test_a_stage_hears_how_much_of_a_blob_is_written(tmp_path: Path) -> None:
+    step = Step("weights")
+    write_blob(Source(DATA), tmp_path / "m_weights.blob", step=step)
+    assert (step.done, step.total, step.unit) == (256, 256, "bytes")
 
 
 def test_a_model_without_constants_has_a_block_that_can_be_mapped(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def _nbytes_below(folder: Path) -> int:
     nbytes = 0
     for path in folder.rglob("*"):
         with suppress(OSError):
-            nbytes += path.stat().st_size
+            nbytes += path.stat().st_size if path.is_file() else 0
     return nbytes
 
 

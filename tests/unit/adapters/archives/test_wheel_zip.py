@@ -21,6 +21,7 @@ from aotwin.adapters.archives.wheel_zip import Member, check_names, write_wheel
 from aotwin.adapters.storage.files import replacing
 from aotwin.errors import AotwinError, CheckError, StorageError
 from aotwin.portable_names import MAX_PATH_UNITS, first_clash, name_problem, path_problem
+from aotwin.progress import Step
 from aotwin.reproducible import DEFAULT_EPOCH
 
 INFO = "demo-1.0.dist-info"
@@ -140,6 +141,18 @@ def test_a_member_past_the_limit_gets_zip64(
     extra = content[30 + len("w.blob") :][:extra_length]
     assert struct.unpack("<HHQQ", extra) == (1, 16, 1 << 17, 1 << 17)
     assert zipfile.ZipFile(wheel(tmp_path)).testzip() is None
+
+
+def test_a_stage_hears_how_much_is_packed_and_read_again(tmp_path: Path) -> None:
+    step, content = Step("pack"), b"x" * 1000
+    members = [
+        Member.from_bytes("a", b"12345"),
+        Member.from_bytes("sealed", content, sha256=sha256(content)),
+    ]
+    write_wheel(
+        tmp_path / "w.whl", members, dist_info="d-1.dist-info", epoch=DEFAULT_EPOCH, step=step
+    )
+    assert (step.done, step.total, step.unit) == (2005, 2005, "bytes")
 
 
 @pytest.mark.parametrize("declared", [9, 11], ids=["grew", "shrank"])
