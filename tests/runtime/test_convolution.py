@@ -258,6 +258,21 @@ def test_what_follows_a_convolution(
     assert_as_accurate(written, activation(eager + other), truth)
 
 
+def test_results_are_the_same_with_any_number_of_threads() -> None:
+    library = at_level(4)
+    how = one_for_all(2, 1, 1)
+    x = torch.randn(2, 96, 17, 30).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(128, 96, 3, 3)
+    found = []
+    try:
+        for threads in (1, 2, 3, 16):
+            library.library.aotwin_set_num_threads(threads)
+            found.append(how.ours(library, x, weight, None))
+    finally:
+        library.library.aotwin_set_num_threads(0)
+    assert all(torch.equal(each, found[0]) for each in found)
+
+
 def test_a_sum_in_place_with_the_input_itself() -> None:
     """Results may not be written where other results still read."""
     torch.manual_seed(2)

@@ -1,81 +1,166 @@
 // 3 x 3 kernels by Winograd's algorithm F(2 x 2, 3 x 3): tiles of four results, each from a tile of 4 x 4 places. Both tile and kernel
 // are transformed to sixteen numbers, whose products over the channels are sixteen products of matrices; their sums are transformed
 // back. 2.25 times fewer multiplications than taps have, and sums that are a ninth as long, so that the error is about the same.
+//
+// The order of work: some hundred tiles are transformed and laid out as panels (kernels.h); then each task makes, for some columns of
+// results, all sixteen products, whose sums stay in a near cache until they are transformed back. A result depends on nothing but the
+// shape.
 #include "winograd_kernels.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "../threads/parallel.h"
+#include "barrier.h"
 #include "geometry.h"
 
 namespace aotwin::runtime::products {
 namespace {
 
-constexpr int64_t numbers = 16;              // of a transformed tile
-constexpr int64_t chunk_bytes = 2 << 20;     // of transformed tiles and their products: what stays in the caches
-constexpr int64_t tiles_least = 140;         // of a chunk, so that the kernels' panels are not packed for few rows
-constexpr int64_t columns_most = 512;        // of results that are finished at once
-constexpr int64_t apart = 272;               // more between the sixteen, which would fall into one set of a cache where sizes are powers of 2
+constexpr int64_t numbers = 16;            // of a transformed tile
+constexpr int64_t chunk_bytes = 1 << 20;   // of tiles that are transformed at a time,
+constexpr int64_t tiles_least = 140;       // but so many, since kernels are laid out anew for each chunk
+constexpr int64_t rows_of_task = 160;      // tiles: their sums are 330 kB
+constexpr int64_t apart = 272;             // more between the sixteen, which would fall into one set of a cache where sizes are powers of 2
+constexpr int64_t slack = 16;              // elements that pack_lanes writes past a panel
 
 struct Plan {
   const Geometry& g;
+  const Finish& finish;
+  const ProductKernels& kernels;
   const float* input;
+  const float* zeros;
+  const float* transformed;  // the kernels, [16][out channels][channels]
   int64_t tiles_of_row;
-  int64_t tile_rows;   // of all images
-  int64_t chunk_rows;  // of tiles
-  int64_t capacity;    // tiles of a chunk
+  int64_t k_block;
+  int64_t k_blocks;
+  int64_t panel_stride;  // elements between panels of tiles
+  // Of the chunk
+  int64_t first_row;  // of tiles, of all images
+  int64_t tiles;
+  int64_t row_panels;
+  int64_t groups;  // of row panels
+  float* packed;   // [16][k_blocks][row_panels]
 
-  // Elements from one of the sixteen to the next.
-  int64_t tiles_plane() const {
-    return capacity * g.channels + apart;
-  }
-  int64_t products_plane() const {
-    return capacity * g.out_channels + apart;
-  }
   int64_t kernels_plane() const {
     return g.out_channels * g.channels + apart;
   }
+  int64_t tiles_plane() const {
+    return kernels.rows * g.channels + apart;
+  }
+  int64_t k_of(int64_t block) const {
+    return std::min(k_block, g.channels - block * k_block);
+  }
+  float* panel(int64_t number, int64_t block, int64_t index) const {
+    return packed + ((number * k_blocks + block) * row_panels + index) * panel_stride;
+  }
 };
 
-// The rows of tiles of an image, and where it is.
+// The rows of tiles of an image.
 int64_t rows_of_image(const Geometry& g) {
   return (g.out[1] + 1) / 2;
 }
 
-void transform_row(const Plan& plan, int64_t index, const float* zeros, float* to) {
+int64_t part(int64_t whole, int64_t parts, int64_t index) {
+  return whole / parts * index + std::min(index, whole % parts);
+}
+
+void transform_tile(const Plan& plan, int64_t tile, float* to) {
   const Geometry& g = plan.g;
-  const int64_t image = index / rows_of_image(g);
-  const int64_t top = index % rows_of_image(g) * 2 + g.taps[0].h;
-  const float* const from = plan.input + image * g.in_places() * g.channels;
-  const WinogradKernels& kernels = winograd_kernels();
-  for (int64_t tile = 0; tile < plan.tiles_of_row; ++tile) {
-    const int64_t left = tile * 2 + g.taps[0].w;
-    const float* places[numbers];
-    for (int64_t i = 0; i < numbers; ++i) {
-      const int64_t h = top + i / 4;
-      const int64_t w = left + i % 4;
-      const bool inside = h >= 0 && h < g.in[1] && w >= 0 && w < g.in[2];
-      places[i] = inside ? from + (h * g.in[2] + w) * g.channels : zeros;
+  const int64_t row = plan.first_row + tile / plan.tiles_of_row;
+  const int64_t top = row % rows_of_image(g) * 2 + g.taps[0].h;
+  const int64_t left = tile % plan.tiles_of_row * 2 + g.taps[0].w;
+  const float* const image = plan.input + row / rows_of_image(g) * g.in_places() * g.channels;
+  const float* places[numbers];
+  for (int64_t i = 0; i < numbers; ++i) {
+    const int64_t h = top + i / 4;
+    const int64_t w = left + i % 4;
+    const bool inside = h >= 0 && h < g.in[1] && w >= 0 && w < g.in[2];
+    places[i] = inside ? image + (h * g.in[2] + w) * g.channels : plan.zeros;
+  }
+  winograd_kernels().input(places, g.channels, to, plan.tiles_plane());
+}
+
+// The tiles of one panel, `transformed` between.
+void pack_tiles(const Plan& plan, int64_t index, float* transformed) {
+  const int64_t first = part(plan.tiles, plan.row_panels, index);
+  const int count = static_cast<int>(part(plan.tiles, plan.row_panels, index + 1) - first);
+  for (int i = 0; i < count; ++i) {
+    transform_tile(plan, first + i, transformed + i * plan.g.channels);
+  }
+  const void* lane[32];
+  for (int64_t number = 0; number < numbers; ++number) {
+    for (int64_t block = 0; block < plan.k_blocks; ++block) {
+      for (int i = 0; i < count; ++i) {
+        lane[i] = transformed + number * plan.tiles_plane() + i * plan.g.channels + block * plan.k_block;
+      }
+      plan.kernels.pack_lanes(Dtype::f32, plan.panel(number, block, index), lane, count, count, plan.k_of(block));
     }
-    kernels.input(places, g.channels, to + tile * g.channels, plan.tiles_plane());
   }
 }
 
-void finish_row(const Plan& plan, const Finish& finish, const ProductKernels& kernels, int64_t index, const float* from, float* two_rows) {
+// Tiles [first, last) of one row of them, whose sums begin at `sums`.
+void finish_tiles(const Plan& plan, int64_t first, int64_t last, int64_t column, int count, const float* sums, int64_t plane, float* results) {
   const Geometry& g = plan.g;
-  const int64_t image = index / rows_of_image(g);
-  const int64_t top = index % rows_of_image(g) * 2;
-  const int64_t width = plan.tiles_of_row * 2;
-  const WinogradKernels& transforms = winograd_kernels();
-  for (int64_t column = 0; column < g.out_channels; column += columns_most) {
-    const int64_t count = std::min(columns_most, g.out_channels - column);
-    for (int64_t tile = 0; tile < plan.tiles_of_row; ++tile) {
-      transforms.output(from + tile * g.out_channels + column, plan.products_plane(), count, two_rows + tile * 2 * count, count, width * count);
+  const int64_t row = plan.first_row + first / plan.tiles_of_row;
+  const int64_t image = row / rows_of_image(g);
+  const int64_t top = row % rows_of_image(g) * 2;
+  const int64_t left = first % plan.tiles_of_row * 2;
+  const int64_t line = (last - first) * 2 * count;
+  for (int64_t tile = first; tile < last; ++tile) {
+    winograd_kernels().output(sums + (tile - first) * count, plane, count, results + (tile - first) * 2 * count, count, line);
+  }
+  const int64_t places = std::min(2 * (last - first), g.out[2] - left);
+  for (int64_t h = 0; h < 2 && top + h < g.out[1]; ++h) {
+    plan.kernels.finish(plan.finish, results + h * line, count, image * g.places() + (top + h) * g.out[2] + left, places, column, count);
+  }
+}
+
+struct Room {
+  float* panel;
+  float* sums;
+  float* results;  // also for the transformed tiles of a panel
+};
+
+// All that follows for one panel of columns and one group of row panels.
+void run_task(const Plan& plan, int64_t index, const Room& room) {
+  const Geometry& g = plan.g;
+  const int64_t column = index / plan.groups * plan.kernels.width;
+  const int64_t first_panel = part(plan.row_panels, plan.groups, index % plan.groups);
+  const int64_t last_panel = part(plan.row_panels, plan.groups, index % plan.groups + 1);
+  const int64_t first = part(plan.tiles, plan.row_panels, first_panel);
+  const int64_t last = part(plan.tiles, plan.row_panels, last_panel);
+  const int count = static_cast<int>(std::min<int64_t>(plan.kernels.width, g.out_channels - column));
+  const int full = count > plan.kernels.width / 2 ? 1 : 0;
+  const int64_t plane = (last - first) * count;
+  const int64_t panels = numbers * plan.k_blocks;
+  const auto kernels_of = [&](int64_t panel) {
+    return plan.transformed + panel / plan.k_blocks * plan.kernels_plane() + column * g.channels + panel % plan.k_blocks * plan.k_block;
+  };
+  const void* lane[32];
+  for (int64_t panel = 0; panel < panels; ++panel) {
+    const int64_t number = panel / plan.k_blocks;
+    const int64_t block = panel % plan.k_blocks;
+    for (int i = 0; i < count; ++i) {
+      lane[i] = kernels_of(panel) + i * g.channels;
     }
-    for (int64_t h = 0; h < 2 && top + h < g.out[1]; ++h) {
-      kernels.finish(finish, two_rows + h * width * count, count, image * g.places() + (top + h) * g.out[2], g.out[2], column, static_cast<int>(count));
+    plan.kernels.pack_lanes(Dtype::f32, room.panel, lane, count, count, plan.k_of(block));
+    // Meanwhile the next panel is asked for, four columns a call.
+    const float* const ahead = kernels_of(std::min(panel + 1, panels - 1));
+    int64_t row = first;
+    for (int64_t i = first_panel; i < last_panel; ++i) {
+      const int64_t next = part(plan.tiles, plan.row_panels, i + 1);
+      const int64_t asked = std::min<int64_t>((i - first_panel) * 4, count - 4);
+      plan.kernels.multiply[next - row][full](plan.panel(number, block, i), room.panel, plan.k_of(block), room.sums + number * plane + (row - first) * count, block == 0,
+                                              reinterpret_cast<const char*>(ahead + asked * g.channels), g.channels * 4, 64);
+      row = next;
     }
+  }
+  for (int64_t tile = first; tile < last;) {
+    const int64_t end = std::min(last, (tile / plan.tiles_of_row + 1) * plan.tiles_of_row);
+    finish_tiles(plan, tile, end, column, count, room.sums + (tile - first) * count, plane, room.results);
+    tile = end;
   }
 }
 
@@ -89,46 +174,57 @@ bool suits_winograd(const Geometry& g) {
 }
 
 void convolve_winograd(const Geometry& g, const void* input, const void* weight, const Finish& finish) {
-  Plan plan = {g, static_cast<const float*>(input), (g.out[2] + 1) / 2, g.batch * rows_of_image(g), 0, 0};
-  const int64_t row_bytes = numbers * plan.tiles_of_row * (g.channels + g.out_channels) * 4;
+  const ProductKernels& kernels = float_kernels();
+  Plan plan = {g, finish, kernels, static_cast<const float*>(input), nullptr, nullptr, (g.out[2] + 1) / 2, 0, 0, 0, 0, 0, 0, 0, nullptr};
+  const int64_t tile_rows = g.batch * rows_of_image(g);
+  const int64_t row_bytes = numbers * plan.tiles_of_row * g.channels * 4;
   const int64_t least = (tiles_least + plan.tiles_of_row - 1) / plan.tiles_of_row;
   const int64_t rows_most = std::max(chunk_bytes / row_bytes, least);
-  const int64_t chunks = (plan.tile_rows + rows_most - 1) / rows_most;
-  plan.chunk_rows = (plan.tile_rows + chunks - 1) / chunks;
-  plan.capacity = plan.chunk_rows * plan.tiles_of_row;
-  Scratch kernels(static_cast<size_t>(numbers * plan.kernels_plane() * 4));
-  Scratch tiles(static_cast<size_t>(numbers * plan.tiles_plane() * 4));
-  Scratch products(static_cast<size_t>(numbers * plan.products_plane() * 4));
-  Scratch nothing(static_cast<size_t>(g.channels * 4));
-  std::memset(nothing.data(), 0, static_cast<size_t>(g.channels * 4));
-  parallel_for(0, g.out_channels, std::max<int64_t>(1, 16384 / g.channels), [&](int64_t first, int64_t last) {
-    for (int64_t o = first; o < last; ++o) {
-      winograd_kernels().weight(static_cast<const float*>(weight) + o * 9 * g.channels, g.channels, kernels.as<float>() + o * g.channels, plan.kernels_plane());
+  const int64_t chunks = (tile_rows + rows_most - 1) / rows_most;
+  const int64_t chunk_rows = (tile_rows + chunks - 1) / chunks;
+  plan.k_blocks = (g.channels + kernels.k_most - 1) / kernels.k_most;
+  plan.k_block = ((g.channels + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
+  plan.k_blocks = (g.channels + plan.k_block - 1) / plan.k_block;
+  plan.panel_stride = (kernels.rows * plan.k_block + slack + 15) / 16 * 16;
+
+  const int64_t panels_most = (chunk_rows * plan.tiles_of_row + kernels.rows - 1) / kernels.rows;
+  const int64_t column_panels = (g.out_channels + kernels.width - 1) / kernels.width;
+  const int threads = thread_count();
+  const int64_t sums_size = numbers * (rows_of_task + kernels.rows) * kernels.width;
+  const int64_t results_size = std::max(4 * plan.tiles_of_row * kernels.width, numbers * plan.tiles_plane());
+  const int64_t room_size = kernels.width * plan.k_block + slack + sums_size + results_size;
+  Scratch zeros(static_cast<size_t>(g.channels * 4));
+  Scratch transformed(static_cast<size_t>(numbers * plan.kernels_plane() * 4));
+  Scratch packed(static_cast<size_t>(numbers * plan.k_blocks * panels_most * plan.panel_stride * 4));
+  Scratch rooms(static_cast<size_t>(threads * room_size * 4));
+  std::memset(zeros.data(), 0, static_cast<size_t>(g.channels * 4));
+  plan.zeros = zeros.as<float>();
+  plan.transformed = transformed.as<float>();
+  plan.packed = packed.as<float>();
+  std::atomic<int64_t> next_kernel{0};
+  for (int64_t begin = 0; begin < tile_rows; begin += chunk_rows) {
+    plan.first_row = begin;
+    plan.tiles = std::min(chunk_rows, tile_rows - begin) * plan.tiles_of_row;
+    plan.row_panels = (plan.tiles + kernels.rows - 1) / kernels.rows;
+    plan.groups = (plan.tiles + rows_of_task - 1) / rows_of_task;
+    while (plan.groups < plan.row_panels && plan.groups * column_panels < threads) {
+      ++plan.groups;
     }
-  });
-  const int64_t two_rows = 4 * plan.tiles_of_row * std::min(columns_most, g.out_channels);
-  for (int64_t begin = 0; begin < plan.tile_rows; begin += plan.chunk_rows) {
-    const int64_t rows = std::min(plan.chunk_rows, plan.tile_rows - begin);
-    parallel_for(0, rows, 1, [&](int64_t first, int64_t last) {
-      for (int64_t row = first; row < last; ++row) {
-        transform_row(plan, begin + row, nothing.as<float>(), tiles.as<float>() + row * plan.tiles_of_row * g.channels);
+    std::atomic<int64_t> next_panel{0};
+    std::atomic<int64_t> next_task{0};
+    Barrier barrier;
+    parallel(threads, [&](int index, int count) {
+      float* const own = rooms.as<float>() + index * room_size;
+      const Room room = {own, own + kernels.width * plan.k_block + slack, own + kernels.width * plan.k_block + slack + sums_size};
+      for (int64_t o = next_kernel.fetch_add(1); o < g.out_channels; o = next_kernel.fetch_add(1)) {
+        winograd_kernels().weight(static_cast<const float*>(weight) + o * 9 * g.channels, g.channels, transformed.as<float>() + o * g.channels, plan.kernels_plane());
       }
-    });
-    Product product;
-    product.batch = numbers;
-    product.m = rows * plan.tiles_of_row;
-    product.n = g.out_channels;
-    product.k = g.channels;
-    product.a = {tiles.data(), plan.tiles_plane(), g.channels, 1};
-    product.b = {kernels.data(), plan.kernels_plane(), 1, g.channels};
-    product.finish.out = products.data();
-    product.finish.row = g.out_channels;
-    product.out_batch = plan.products_plane();
-    run(product);
-    parallel_for(0, rows, 1, [&](int64_t first, int64_t last) {
-      Scratch buffer(static_cast<size_t>(two_rows * 4));
-      for (int64_t row = first; row < last; ++row) {
-        finish_row(plan, finish, float_kernels(), begin + row, products.as<float>() + row * plan.tiles_of_row * g.out_channels, buffer.as<float>());
+      for (int64_t i = next_panel.fetch_add(1); i < plan.row_panels; i = next_panel.fetch_add(1)) {
+        pack_tiles(plan, i, room.results);
+      }
+      barrier.wait(count);
+      for (int64_t i = next_task.fetch_add(1); i < column_panels * plan.groups; i = next_task.fetch_add(1)) {
+        run_task(plan, i, room);
       }
     });
   }
