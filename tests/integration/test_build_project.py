@@ -154,8 +154,8 @@ def test_a_build_says_what_it_does_and_what_it_made(program_project: Path) -> No
 def test_the_report_beside_the_wheel_is_about_it(program_project: Path, runtime: str) -> None:
     page = (program_project / "dist" / REPORT).read_text(encoding="utf-8")
     assert '<span class="value">Passed</span>' in page
-    needs = "No torch" if runtime == "own" else "torch 2.13.0"
-    assert f'<span class="value">{needs}' in page
+    needs = "No torch" if runtime == "own" else "torch"
+    assert f'<span class="value">{needs}</span>' in page
     assert "link classifier.dll" in page
     assert "from demo.classifier import model" in page
     # who brings what it calls, and the licences of what is linked into it
