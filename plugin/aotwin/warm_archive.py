@@ -29,7 +29,7 @@ from aotwin.adapters.storage.files import (
 from aotwin.adapters.tools.index import file_sha256
 from aotwin.adapters.tools.zig import WARM_UP_SOURCE, WarmUp, Zig, find_zig
 from aotwin.adapters.tools.zig_cache import KNOWN_VERSIONS, Stamps, UnknownFormError, stamped
-from aotwin.errors import CheckError, ConfigurationError, ToolError
+from aotwin.errors import CheckError, ConfigurationError, StorageError, ToolError
 from aotwin.progress import Progress
 from aotwin.stages.link import runtime_flags
 from aotwin.stages.runtime import LIBRARY, build_library
@@ -87,6 +87,12 @@ def export_toolchain(path: Path, *, target: str, jobs: int, progress: Progress) 
         StorageError: the archive cannot be written.
     """
     toolchain = load_toolchain(target)
+    if not path.parent.is_dir():
+        raise StorageError(
+            f"{path} cannot be written",
+            cause=f"there is no folder {path.parent}",
+            next_step="Make it, or choose another place.",
+        )
     zig = find_zig()
     _require_known(zig)
     with temporary_folder() as work:
@@ -172,8 +178,7 @@ def import_toolchain(path: Path, *, target: str, sha256: str = "", progress: Pro
     _require_known(zig)
     with working_folder(cache_dir().resolve()) as work:
         with progress.stage(f"unpack {path.name}"):
-            if sha256 and file_sha256(path) != sha256.lower():
-                raise _damaged(path, f"its sha256 is {file_sha256(path)}")
+            _require_digest(path, sha256)
             names = unpack(path, work, _made_for(toolchain, zig))
         with progress.stage("lay out"), storage_errors(zig.cache_dir):
             _lay_out(work, names, zig)
@@ -183,6 +188,15 @@ def import_toolchain(path: Path, *, target: str, sha256: str = "", progress: Pro
             warm_up.start(work)
             warm_up.wait()
     return _libraries(zig) == before
+
+
+def _require_digest(path: Path, sha256: str) -> None:
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise _damaged(path, str(error)) from error
+    if sha256 and found != sha256.lower():
+        raise _damaged(path, f"its sha256 is {found}, not {sha256[:80]}")
 
 
 def _libraries(zig: Zig) -> set[Path]:

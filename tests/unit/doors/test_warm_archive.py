@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from aotwin import cli
 from aotwin.errors import AotwinError
 from aotwin.warm_archive import unpack, write_archive
 
@@ -115,6 +116,27 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: Callable[[bytes], byt
     (tmp_path / "out").mkdir()
     with pytest.raises(AotwinError, match="is no sound archive"):
         unpack(path, tmp_path / "out", HERE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["import", "missing.tar.xz"], "is no sound archive"),
+        (["import", "a.tar.xz", "--sha256", "0" * 64], "its sha256 is"),
+        (["export", "missing/a.tar.xz"], "there is no folder"),
+    ],
+)
+def test_what_is_typed_wrong_is_said_at_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    made(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["toolchain", *arguments]) == 1
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
