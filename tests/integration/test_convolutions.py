@@ -98,6 +98,12 @@ CASES = {
     ),
     "depthwise": (lambda: nn.Conv2d(4, 4, 5, padding="valid", groups=4), IMAGE, 1, 0),
     "sound": (lambda: nn.Sequential(nn.Conv1d(4, 6, 3, 2, 1), nn.GELU()), SOUND, 1, 0),
+    "sound, one after the other": (
+        lambda: nn.Sequential(nn.Conv1d(4, 6, 1), nn.Conv1d(6, 8, 3, dilation=2)),
+        SOUND,
+        2,
+        0,
+    ),
     "normalised twice": (
         lambda: nn.Sequential(nn.Conv2d(4, 4, 1), normalization(4), normalization(4)),
         IMAGE,

@@ -265,6 +265,8 @@ def _as_image(module: GraphModule, convolution: _Convolution) -> _Convolution:
         )
         image = module.graph.call_function(aten.conv2d.default, args)
         squeezed = module.graph.call_function(aten.squeeze.dim, (image, 2))
+    # A convolution that follows asks for its shape.
+    squeezed.meta.update(node.meta)
     node.replace_all_uses_with(squeezed)
     module.graph.erase_node(node)
     return _Convolution(
