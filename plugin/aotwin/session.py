@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from aotwin.adapters.pe.readers import Readers
+from aotwin.adapters.storage.results import check_cache_settings
+from aotwin.adapters.storage.shared_results import settle
 from aotwin.adapters.tools.process import Children
 from aotwin.adapters.tools.wine import find_wine
 from aotwin.adapters.tools.zig import WarmUp, Zig, find_zig
@@ -75,6 +77,7 @@ def open_session(
     """
     if check == "run":
         require_provable()
+    check_cache_settings()
     pin = toolchain.sysroot(torch_version)
     with progress.stage("toolchain"):
         zig = find_zig()
@@ -122,6 +125,9 @@ def open_session(
                 workers.shutdown(wait=False, cancel_futures=True)
                 compilers.end()
                 raise
+        trouble = settle()
+        if trouble:
+            progress.warn(f"the shared cache was left alone: {trouble}")
     finally:
         # A build that failed does not wait for it; one that ended well has waited already.
         warm_up.cancel()

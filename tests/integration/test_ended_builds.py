@@ -88,8 +88,8 @@ class Place:
         return Ended(**json.loads(done.stdout.splitlines()[-1]))
 
     def left_behind(self) -> list[str]:
-        """Everything in dist/, in the temporary folder and in the cache of objects."""
-        objects = self.cache / "objects"
+        """Everything in dist/, in the temporary folder and among the remembered objects."""
+        objects = self.cache / "results" / "objects"
         inside = objects.iterdir() if objects.is_dir() else ()
         left = [*self.dist.iterdir(), *self.temporary.iterdir()]
         return [path.name for path in (*left, *inside) if path.suffix != ".lock"]
@@ -122,7 +122,7 @@ def test_a_build_that_is_ended_while_it_compiles_leaves_nothing(
     assert ended.stderr.endswith(f"\naotwin: {WORDS[ended.code]}; nothing half-written was left\n")
     assert "compile demo.classifier" not in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert list((place.cache / "objects").glob("*.lock")), "no compile was under way"
+    assert list((place.cache / "results" / "locks").iterdir()), "no compile was under way"
     assert set(ended.orphans) <= {-signal.SIGKILL}
     assert place.left_behind() == []
 
@@ -164,7 +164,7 @@ def test_what_a_killed_build_left_is_removed_by_the_next(
     left = [*place.dist.iterdir(), *place.temporary.iterdir()]
     assert len(left) == 2
     assert all(path.name.startswith(".aotwin-") and (path / "lock").exists() for path in left)
-    shutil.rmtree(place.cache / "objects", ignore_errors=True)
+    shutil.rmtree(place.cache / "results", ignore_errors=True)
     done = subprocess.run(
         place.hook,
         check=True,

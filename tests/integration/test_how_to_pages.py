@@ -144,7 +144,7 @@ def test_a_build_without_a_network_takes_the_wheels_that_were_fetched_before(
     named = export.replace("/path/to/wheels", str(tmp_path / "wheels"))
     assert named != export
     # of all that is kept, only the sysroot comes from the wheels
-    cache = linked_cache("cache", ("zig", "runtime", "objects"))
+    cache = linked_cache("cache", ("zig", "runtime", "objects", "results"))
     offline = {"AOTWIN_CACHE_DIR": str(cache), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
     run(f"{named}\n{build} --skip-dependency-check", project, offline)
     assert list((cache / "sysroots").glob("torch-2.13.0-*"))

@@ -27,6 +27,7 @@ FLOORS = (
     ("aotwin.target", "aotwin.formats"),
     (
         "aotwin.errors",
+        "aotwin.own_code",
         "aotwin.portable_names",
         "aotwin.progress",
         "aotwin.proof_samples",

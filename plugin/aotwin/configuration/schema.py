@@ -211,7 +211,12 @@ SIGN_KEYS: Mapping[str, Key] = {
 
 #: environment variables that are no settings of a project
 OTHER_VARIABLES: Mapping[str, str] = {
-    "AOTWIN_CACHE_DIR": "Folder of the cache (sysroots, zig); by default the user's cache folder.",
+    "AOTWIN_CACHE_DIR": "Folder of the cache (sysroots, zig, results); by default the user's "
+    "cache folder.",
+    "AOTWIN_NO_CACHE": "`1`: results are neither read nor kept, here or in a shared store.",
+    "AOTWIN_CACHE_SIZE": "Bound of the results, `500M`, `20G`; by default 5G, `0` for none.",
+    "AOTWIN_CACHE_URL": "A store of results that machines share: any URL that fsspec reaches.",
+    "AOTWIN_CACHE_READ_ONLY": "`1`: nothing is written to that store.",
     "AOTWIN_SYSROOT": "A folder or file with the target's wheels, for builds without a network.",
     "AOTWIN_SYSROOTS": "A folder with pinned sysroots of your own, for torch versions that aotwin "
     "has none for.",

@@ -103,20 +103,22 @@ def test_an_object_is_compiled_once_for_all_that_goes_into_it(
 ) -> None:
     monkeypatch.setenv("AOTWIN_CACHE_DIR", str(tmp_path / "user"))
     same: dict[str, Any] = {"toolchain": TOOLCHAIN, "cpu": V3, "sysroot": sysroot, "zig": zig}
-    objects = [compile_wrapper(wrapper, **same) for _ in range(2)]
-    assert objects[0] == objects[1]
-    assert objects[0].read_bytes() == b"object"
-    assert [path.name for path in objects[0].parent.iterdir()] == ["model.obj"]
-    assert calls(zig) == 1
     moved = Sysroot(tmp_path / "elsewhere" / "torch", "2.13.0", "0" * 64)
-    assert compile_wrapper(wrapper, **{**same, "sysroot": moved}) == objects[0]
-    others = [
-        compile_wrapper(dataclasses.replace(wrapper, source=wrapper.source + "\n"), **same),
-        compile_wrapper(dataclasses.replace(wrapper, definitions=("X",)), **same),
-        compile_wrapper(wrapper, **{**same, "cpu": V4}),
-        compile_wrapper(wrapper, **{**same, "zig": dataclasses.replace(zig, version="0.17.2")}),
+    for arguments in (same, same, {**same, "sysroot": moved}):
+        assert compile_wrapper(wrapper, **arguments) == b"object"
+    assert calls(zig) == 1
+    other_lib = dataclasses.replace(zig, lib_dir=tmp_path / "another zig" / "lib")
+    others: list[tuple[Wrapper, dict[str, Any]]] = [
+        (dataclasses.replace(wrapper, source=wrapper.source + "\n"), same),
+        (dataclasses.replace(wrapper, definitions=("X",)), same),
+        (wrapper, {**same, "cpu": V4}),
+        (wrapper, {**same, "zig": dataclasses.replace(zig, version="0.17.2")}),
+        (wrapper, {**same, "zig": other_lib}),
+        (wrapper, {**same, "sysroot": Sysroot(tmp_path / "torch-2.14.1", "2.14.1", "1" * 64)}),
     ]
-    assert len({objects[0], *others}) == 5
+    for count, (other, arguments) in enumerate(others, start=2):
+        compile_wrapper(other, **arguments)
+        assert calls(zig) == count
 
 
 @pytest.mark.parametrize("text", ["", "nonsense"], ids=["compiles", "does not compile"])
@@ -136,7 +138,7 @@ def test_the_source_is_kept_where_the_user_asks_for_it_and_it(
         with pytest.raises(ToolError, match="zig failed while compiling the wrapper") as error:
             compile_wrapper(changed, **arguments)
         assert error.value.cause == "model.cpp:7:1: error: nonsense"
-        assert [p.suffix for p in (tmp_path / "user" / "objects").iterdir()] == [".lock"]
+        assert not (tmp_path / "user" / "results" / "objects").exists()
     else:
         compile_wrapper(changed, **arguments)
     (kept,) = (tmp_path / "kept").iterdir()

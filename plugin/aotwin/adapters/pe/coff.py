@@ -7,7 +7,6 @@ were compiled here; what users hand in is read by `readers`.
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 from aotwin.errors import ToolError
 
@@ -23,20 +22,22 @@ _BIG_MARK = (0, 0xFFFF)
 _EXTERNAL = 2
 
 
-def undefined_symbols(path: Path) -> frozenset[str]:
+def undefined_symbols(data: bytes) -> frozenset[str]:
     """Names of the external symbols that an object uses and does not define.
+
+    Args:
+        data: the object.
 
     Raises:
         ToolError: it is no COFF object.
     """
-    data = path.read_bytes()
     try:
         return frozenset(_undefined(data))
-    except (struct.error, UnicodeDecodeError, IndexError) as error:
+    except (struct.error, ValueError, IndexError) as error:
         raise ToolError(
-            f"{path.name} is no COFF object",
+            "a compiled wrapper is no COFF object",
             cause=f"its symbol table cannot be read: {error}",
-            next_step="Clean the cache (aotwin toolchain clean) and build again.",
+            next_step="Clear the cache (aotwin cache clear) and build again.",
         ) from error
 
 

@@ -107,7 +107,7 @@ def clean() -> int:
         StorageError: something cannot be removed.
     """
     removed = 0
-    for kind in ("objects", "sysroots", "zig", "runtime"):
+    for kind in ("results", "objects", "sysroots", "zig", "runtime"):
         folder = cache_dir() / kind
         if folder.is_dir():
             removed += _size(folder)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 from aotwin.adapters.pe.coff import undefined_symbols
 from aotwin.target.toolchain import toolchain_path
@@ -28,7 +27,7 @@ _OWN = (
 )
 
 
-def called_functions(compiled: Path) -> tuple[str, ...]:
+def called_functions(compiled: bytes) -> tuple[str, ...]:
     """Names of the run time's functions that a compiled wrapper calls, sorted.
 
     Args:

@@ -1,22 +1,21 @@
 """Stage compile: the wrapper's C++ and the DLL's run-time part become one COFF object.
 
 One translation unit: the run-time part needs the generated model class for shapes and strides,
-and replaces some of the generated entry points. What was compiled once on this machine is not
-compiled again: objects are kept in the user cache under a digest of everything that went in.
+and replaces some of the generated entry points. What was compiled once is not compiled again:
+objects are kept among the results, under a digest of everything that went in.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from aotwin.adapters.storage.cache import build_once, cache_dir
+from aotwin.adapters.storage.files import storage_errors, temporary_folder
+from aotwin.adapters.storage.results import key_of, remembered
 from aotwin.adapters.tools.zig import Zig
-from aotwin.errors import ToolError
 from aotwin.stages.link.sysroot import Sysroot
 from aotwin.stages.wrapper import to_llp64
 from aotwin.target.toolchain import Cpu, Toolchain, toolchain_path
@@ -28,33 +27,33 @@ _SOURCE = "model.cpp"
 
 def compile_wrapper(
     wrapper: Wrapper, *, toolchain: Toolchain, cpu: Cpu, sysroot: Sysroot, zig: Zig
-) -> Path:
+) -> bytes:
     """Compile a wrapper for one CPU level of the target.
 
     Returns:
-        Path of the COFF object in the user cache. The caller must not change it.
+        The COFF object.
 
     Raises:
         ToolError: the compiler failed; the cause is its first error.
+        StorageError: there is no room for the source and the object.
     """
     source = translation_unit(wrapper)
-    definitions = definitions_for(wrapper, toolchain, cpu)
-    flags = compile_flags(toolchain, cpu, definitions)
-    key = _object_key(source, flags, sysroot, zig)
-    directory = cache_dir() / "objects" / key
+    flags = compile_flags(toolchain, cpu, definitions_for(wrapper, toolchain, cpu))
 
-    def build(folder: Path) -> None:
-        (folder / _SOURCE).write_text(source, encoding="utf-8")
-        command = compile_command(flags, sysroot, zig)
-        try:
-            zig.run(command, cwd=folder, doing="compiling the wrapper")
-        except ToolError:
-            _keep(folder / _SOURCE)
-            raise
-        _keep(folder / _SOURCE)
-        (folder / _SOURCE).unlink()
+    def compiled() -> bytes:
+        with temporary_folder() as folder:
+            path = folder / _SOURCE
+            with storage_errors(path):
+                path.write_text(source, encoding="utf-8")
+            try:
+                zig.run(
+                    compile_command(flags, sysroot, zig), cwd=folder, doing="compiling the wrapper"
+                )
+            finally:
+                _keep(path)
+            return (folder / _OBJECT).read_bytes()
 
-    return build_once(directory, build) / _OBJECT
+    return remembered("objects", _object_key(source, flags, sysroot, zig), compiled)
 
 
 def translation_unit(wrapper: Wrapper) -> str:
@@ -108,13 +107,19 @@ def compile_command(flags: Iterable[str], sysroot: Sysroot, zig: Zig) -> list[st
 
 
 def _object_key(source: str, flags: Iterable[str], sysroot: Sysroot, zig: Zig) -> str:
-    digest = hashlib.sha256()
-    for part in (source, "\0".join(flags), sysroot.directory.name, zig.version):
-        digest.update(part.encode() + b"\0\0")
-    for path in sorted(toolchain_path("windows/dll").iterdir()):
-        if path.is_file():
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:32]
+    return key_of(source, "\0".join(flags), *identity_of(sysroot, zig), *own_sources())
+
+
+def identity_of(sysroot: Sysroot, zig: Zig) -> tuple[str, ...]:
+    """What tells a sysroot and a zig from others, wherever they lie."""
+    # The folder of a sysroot is named for what was put into it, that of zig's lib for its files.
+    return (sysroot.directory.name, zig.version, zig.lib_dir.parent.name)
+
+
+def own_sources() -> tuple[bytes, ...]:
+    """Names and contents of what of ours is compiled into a DLL."""
+    files = [path for path in sorted(toolchain_path("windows/dll").iterdir()) if path.is_file()]
+    return tuple(part for path in files for part in (path.name.encode(), path.read_bytes()))
 
 
 def _keep(source: Path) -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from aotwin.adapters.pe.authenticode import authenticode_sha256
 from aotwin.adapters.pe.checksum import set_checksum
 from aotwin.adapters.storage.files import replacing, storage_errors
+from aotwin.adapters.storage.results import key_of, remembered
 from aotwin.adapters.tools.zig import Zig
+from aotwin.own_code import own_code_digest
 from aotwin.stages.link.binding import NUMBERS
+from aotwin.stages.link.compiler import identity_of, own_sources
 from aotwin.stages.link.description import description_source
 from aotwin.stages.link.sysroot import Sysroot
 from aotwin.target.toolchain import Cpu, Toolchain, toolchain_path
@@ -50,7 +52,7 @@ _ENTRY_POINT = re.compile(r"^AOTIRuntimeError\s+(AOTInductor\w+)\s*\(", re.MULTI
 
 
 def link_model(
-    compiled: Path,
+    compiled: bytes,
     wrapper: Wrapper,
     blob: BlobInfo,
     *,
@@ -78,33 +80,45 @@ def link_model(
         StorageError: the disk is full, or the folder cannot be written.
     """
     path = output_dir / dll_name
-    with (
-        storage_errors(path),
-        tempfile.TemporaryDirectory(prefix=".link-", dir=output_dir) as folder,
-    ):
-        work = Path(folder)
-        shutil.copyfile(compiled, work / _OBJECT)
-        (work / _PAIRING).write_text(pairing_source(blob, wrapper.constants), encoding="utf-8")
-        (work / _DESCRIPTION).write_text(
-            description_source(
-                wrapper,
-                cpu=cpu.name,
-                torch_version=sysroot.torch_version,
-                run_time="own" if binding else "torch",
-                runs_with=runs_with,
-            ),
-            encoding="utf-8",
-        )
-        if binding:
-            (work / _BINDING).write_text(binding, encoding="utf-8")
-        exports = exported_names(wrapper)
-        (work / _DEFINITION).write_text(definition_file(dll_name, exports), encoding="utf-8")
-        command = link_command(dll_name, toolchain, sysroot, own=bool(binding))
-        zig.run(command, cwd=work, doing=f"linking {dll_name}")
-        set_checksum(work / dll_name)
+    files = {
+        _OBJECT: compiled,
+        _PAIRING: pairing_source(blob, wrapper.constants).encode(),
+        _DESCRIPTION: description_source(
+            wrapper,
+            cpu=cpu.name,
+            torch_version=sysroot.torch_version,
+            run_time="own" if binding else "torch",
+            runs_with=runs_with,
+        ).encode(),
+        **({_BINDING: binding.encode()} if binding else {}),
+        _DEFINITION: definition_file(dll_name, exported_names(wrapper)).encode(),
+    }
+    command = link_command(dll_name, toolchain, sysroot, own=bool(binding))
+
+    def linked() -> bytes:
+        with tempfile.TemporaryDirectory(prefix=".link-", dir=output_dir) as folder:
+            work = Path(folder)
+            for name, content in files.items():
+                (work / name).write_bytes(content)
+            zig.run(command, cwd=work, doing=f"linking {dll_name}")
+            set_checksum(work / dll_name)
+            return (work / dll_name).read_bytes()
+
+    with storage_errors(path):
+        data = remembered("dlls", _dll_key(files, command, sysroot, zig), linked)
         with replacing(path) as file:
-            file.write((work / dll_name).read_bytes())
+            file.write(data)
     return seal(path, cpu.name)
+
+
+def _dll_key(files: Mapping[str, bytes], command: Sequence[str], sysroot: Sysroot, zig: Zig) -> str:
+    """The name of a DLL among the results: all that decides its bytes, and no path."""
+    places = {str(sysroot.directory): "sysroot", str(toolchain_path(".")): "aotwin"}
+    arguments = "\0".join(command)
+    for place, name in places.items():
+        arguments = arguments.replace(place, name)
+    parts = [part for name, content in files.items() for part in (name, content)]
+    return key_of(*parts, arguments, *identity_of(sysroot, zig), *own_sources(), own_code_digest())
 
 
 def seal(path: Path, cpu: str) -> SealedDll:

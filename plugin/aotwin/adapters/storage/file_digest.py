@@ -1,0 +1,54 @@
+"""Digests of large files, which are not read again as long as nobody has touched them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from aotwin.adapters.storage.results import key_of, recall, remember
+
+#: A file that changed so short a time before it was read may change again under the same time.
+_SETTLED_NS = 2_000_000_000
+_KIND = "digests"
+
+
+def content_digest(path: Path) -> str:
+    """The sha256 of a file, hex.
+
+    It is remembered under the file's place on its disk, size and times. The time at which its
+    status last changed is among them, which no program can set back.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        started = time.time_ns()
+        status = os.fstat(file.fileno())
+        identity = _identity(status)
+        key = key_of("sha256", str(path.resolve()), json.dumps(identity))
+        known = recall(_KIND, key)
+        if known is not None:
+            return known.decode("ascii", "replace")
+        digest = _digest(file)
+        settled = max(status.st_ctime_ns, status.st_mtime_ns) < started - _SETTLED_NS
+        if settled and _identity(os.fstat(file.fileno())) == identity:
+            remember(_KIND, key, digest.encode())
+        return digest
+
+
+def _identity(status: os.stat_result) -> list[int]:
+    return [
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns,
+    ]  # fmt: skip
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(1 << 20))
+    while count := file.readinto(buffer):  # type: ignore[attr-defined]
+        digest.update(buffer[:count])
+    return digest.hexdigest()
