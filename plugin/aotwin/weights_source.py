@@ -44,6 +44,10 @@ class MemoryRegion:
     #: `nbytes` rounded up to the blob's alignment
     padded_nbytes: int
 
+    def view(self) -> memoryview:
+        """The bytes, in place; valid as long as their owner."""
+        return _view(self.address, self.nbytes)
+
 
 class MemoryWeights:
     """Constants that lie in memory (tensors' storages), handed out in place, without a copy.
@@ -54,23 +58,27 @@ class MemoryWeights:
     """
 
     def __init__(self, regions: Sequence[MemoryRegion], owner: object) -> None:
-        self._regions = tuple(regions)
+        self.regions = tuple(regions)
         self._owner = owner
 
     @property
     def nbytes(self) -> int:
         """Bytes of all constants, padding included."""
-        return sum(region.padded_nbytes for region in self._regions)
+        return sum(region.padded_nbytes for region in self.regions)
 
     def chunks(self) -> Iterator[memoryview]:
         """Yield views of the regions themselves, and zeros for the padding."""
-        for region in self._regions:
+        for region in self.regions:
             for start in range(0, region.nbytes, CHUNK_NBYTES):
                 nbytes = min(CHUNK_NBYTES, region.nbytes - start)
-                array = (ctypes.c_ubyte * nbytes).from_address(region.address + start)
-                yield memoryview(array).cast("B")
+                yield _view(region.address + start, nbytes)
             for start in range(region.nbytes, region.padded_nbytes, CHUNK_NBYTES):
                 yield memoryview(bytes(min(CHUNK_NBYTES, region.padded_nbytes - start)))
+
+
+def _view(address: int, nbytes: int) -> memoryview:
+    array = (ctypes.c_ubyte * nbytes).from_address(address) if nbytes else b""
+    return memoryview(array).cast("B")
 
 
 class StreamWeights:

@@ -35,6 +35,14 @@ from aotwin.weights_source import WeightSource  # noqa: E402
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def anew() -> Iterator[None]:
+    """What is generated here is generated, not remembered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AOTWIN_NO_CACHE", "1")
+        yield
+
+
 def _generated(program: Any, simdlen: int = 256) -> tuple[Wrapper, WeightSource]:
     return generate(program, name="m", simdlen=simdlen, inductor={})
 

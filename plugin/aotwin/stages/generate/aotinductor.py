@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from aotwin.stages.generate.inductor_isolation import (
     target_vectors,
 )
 from aotwin.stages.generate.inductor_options import merged_options
+from aotwin.stages.generate.remembered import Memory, read_tensors
 from aotwin.stages.wrapper import (
     SourceFacts,
     operator_warnings,
@@ -34,7 +36,7 @@ from aotwin.stages.wrapper import (
     strip_commands,
 )
 from aotwin.values import BLOB_ALIGNMENT, Constant, Wrapper
-from aotwin.weights_source import MemoryRegion, MemoryWeights, WeightSource
+from aotwin.weights_source import MemoryRegion, MemoryWeights
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -56,7 +58,7 @@ class _Lowered:
 
 def generate(
     program: ExportedProgram, *, name: str, simdlen: int, inductor: Mapping[str, Any]
-) -> tuple[Wrapper, WeightSource]:
+) -> tuple[Wrapper, MemoryWeights]:
     """Lower an exported program to C++ with AOTInductor.
 
     Args:
@@ -73,38 +75,48 @@ def generate(
         ConfigurationError: a setting of `inductor` is unknown or not the user's to choose.
         ProgramError: the program cannot be lowered for a Windows CPU.
     """
-    import torch
     from torch._inductor import config
 
     options = merged_options(inductor, config.get_config_copy(), name=name, simdlen=simdlen)
     if has_counter(program):
         options["joint_graph_constant_folding"] = False
+    memory = Memory(program, options)
+    found = memory.recall(lambda: _arranged(program))
+    if found is not None:
+        return found
     form = call_form(program)
-    lowered = _lower(program, options, simdlen)
+    module = _arranged(program)
+    arranged = read_tensors(module)
+    wrapper, recorded = _generated(program, module, form, options, simdlen)
+    memory.remember(wrapper, recorded.tensors, arranged)
+    return wrapper, _weights(wrapper.constants, recorded)
+
+
+def _generated(
+    program: ExportedProgram, module: Any, form: CallForm, options: dict[str, Any], simdlen: int
+) -> tuple[Wrapper, RecordedConstants]:
+    import torch
+
+    lowered = _lower(program, module, options, simdlen)
     facts = parse_source(lowered.source)
     _check_call_form(facts, form)
-    constants = _constants(facts, lowered)
     wrapper = Wrapper(
         source=lowered.source,
         definitions=lowered.definitions,
-        constants=constants,
+        constants=_constants(facts, lowered),
         metadata=lowered.metadata,
         extern_nodes=lowered.extern_nodes,
         inputs=form.inputs,
         outputs=form.outputs,
         torch_version=str(torch.__version__),
-        warnings=(
-            *form.warnings,
-            *wasted_cuda(str(torch.__version__), torch.version.cuda, Path(torch.__file__)),
-            *operator_warnings(lowered.source, lowered.extern_nodes),
-        ),
+        warnings=(*form.warnings, *operator_warnings(lowered.source, lowered.extern_nodes)),
         in_spec=facts.in_spec,
         out_spec=facts.out_spec,
         fixed_inputs=form.fixed_inputs,
         fixed_outputs=form.fixed_outputs,
         number_outputs=form.number_outputs,
     )
-    return wrapper, _weights(constants, lowered.recorded)
+    return wrapper, lowered.recorded
 
 
 def wasted_cuda(version: str, cuda: str | None, location: Path) -> tuple[str, ...]:
@@ -125,24 +137,43 @@ def wasted_cuda(version: str, cuda: str | None, location: Path) -> tuple[str, ..
     )
 
 
-def _lower(program: ExportedProgram, options: dict[str, Any], simdlen: int) -> _Lowered:
+def _arranged(program: ExportedProgram) -> Any:
+    """The program as a module with its tensors, in the form that is lowered."""
+    with quiet(), _lowering_errors():
+        # as torch._inductor.aoti_compile_and_package does, short of its archive
+        module: Any = program.module(check_guards=False)
+        arrange_convolutions(module)
+        return module
+
+
+def _lower(
+    program: ExportedProgram, module: Any, options: dict[str, Any], simdlen: int
+) -> _Lowered:
     from torch._inductor import aot_compile
 
     args, kwargs = example_inputs(program)
-    with private_cache(), quiet(), target_vectors(simdlen), recorded_constants() as records:
-        try:
-            # as torch._inductor.aoti_compile_and_package does, short of its archive
-            module: Any = program.module(check_guards=False)
-            arrange_convolutions(module)
-            written: Any = aot_compile(module, args, kwargs, options=options)
-            files = [Path(file) for file in written if isinstance(file, str)]
-            return _collected(files, records[-1])
-        except Exception as error:
-            raise ProgramError(
-                "the program cannot be lowered to C++",
-                cause=f"Inductor says: {_short(error)}",
-                next_step=_next_step(error),
-            ) from error
+    with (
+        private_cache(),
+        quiet(),
+        target_vectors(simdlen),
+        recorded_constants() as records,
+        _lowering_errors(),
+    ):
+        written: Any = aot_compile(module, args, kwargs, options=options)
+        files = [Path(file) for file in written if isinstance(file, str)]
+        return _collected(files, records[-1])
+
+
+@contextmanager
+def _lowering_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise ProgramError(
+            "the program cannot be lowered to C++",
+            cause=f"Inductor says: {_short(error)}",
+            next_step=_next_step(error),
+        ) from error
 
 
 def _next_step(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +12,11 @@ from typing import Any, Protocol
 from aotwin.configuration.checkers import is_program_reference
 from aotwin.errors import ConfigurationError
 from aotwin.proof_samples import Samples
+from aotwin.stages.generate.saved_program import SavedProgram
 from aotwin.stages.wrapper import Origin, is_wrapper, origin_of, read_wrapper
 from aotwin.target.toolchain import Cpu, Toolchain
 from aotwin.values import ModelSpec, Wrapper
-from aotwin.weights_source import WeightSource
+from aotwin.weights_source import MemoryWeights, WeightSource
 
 
 class Generator(Protocol):
@@ -148,9 +150,37 @@ class _Program:
         self._spec = spec
         self._project_dir = project_dir
         self._program: Any = None
+        #: whether torch was imported for this program; None before the first is generated
+        self._untouched: bool | None = None
         self.torch_version = torch_version
 
     def generate(self, cpu: Cpu) -> tuple[Wrapper, WeightSource]:
+        saved = self._saved(cpu)
+        found = saved.recall() if saved is not None else None
+        if found is not None:
+            return found
+        wrapper, weights = self._generate(cpu)
+        if saved is not None:
+            saved.remember(wrapper, weights)
+        return replace(wrapper, warnings=(*_remarks(), *wrapper.warnings)), weights
+
+    def _saved(self, cpu: Cpu) -> SavedProgram | None:
+        """What is remembered of a program that lies in a file, without torch.
+
+        Only where nobody else has imported torch before: its settings, which can be changed in
+        the process, are then those that the environment gives.
+        """
+        if self._untouched is None:
+            self._untouched = "torch" not in sys.modules
+        if not self._untouched or not isinstance(self._source, (str, os.PathLike)):
+            return None
+        reference = os.fspath(self._source)
+        if is_program_reference(reference):
+            return None
+        decided_by = [self._spec.stem, cpu.simdlen, self._spec.inductor]
+        return SavedProgram(self._project_dir / reference, decided_by)
+
+    def _generate(self, cpu: Cpu) -> tuple[Wrapper, MemoryWeights]:
         from aotwin.stages.generate.aotinductor import generate
 
         return generate(
@@ -188,6 +218,15 @@ class _Program:
                 else require_program(self._source)
             )
         return self._program
+
+
+def _remarks() -> tuple[str, ...]:
+    """What there is to say of the torch that has generated a wrapper; nothing to be remembered."""
+    import torch
+
+    from aotwin.stages.generate.aotinductor import wasted_cuda
+
+    return wasted_cuda(str(torch.__version__), torch.version.cuda, Path(torch.__file__))
 
 
 def _installed_torch(toolchain: Toolchain) -> str:
