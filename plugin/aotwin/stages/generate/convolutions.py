@@ -111,6 +111,8 @@ def _convolution(node: Node) -> _Convolution | None:
         return None
     if node.kwargs or not is_constant(weight) or not (bias is None or is_constant(bias)):
         return None
+    if "val" not in weight.meta or "val" not in args[0].meta:
+        return None
     kernel = weight.meta["val"].shape[2:]
     places = len(kernel)
     # without a batch dimension: left to Inductor
