@@ -32,7 +32,7 @@ def draw(whole: Mapping[str, Any], path: Path) -> None:
         for row in whole["rows"]
         if row["threads"] == threads
         and row["dtype"] == "float32"
-        and best(row["engines"].get(_REFERENCE), "median")
+        and best(row["engines"].get(_REFERENCE), "minimum")
     ]
     settings = {"svg.fonttype": "none", "svg.hashsalt": "aotwin", "font.size": 9}
     with mpl.rc_context(settings):
@@ -42,7 +42,7 @@ def draw(whole: Mapping[str, Any], path: Path) -> None:
         axes.set_yticks(range(len(rows)), [NETWORKS[row["network"]].title for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.axvline(1, color="#8a8d91", linewidth=0.8)
-        axes.set_xlabel(f"a warm call, {threads} threads; ONNX Runtime = 1, less is better")
+        axes.set_xlabel(f"quickest call, {threads} threads; ONNX Runtime = 1, less is better")
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside upper center", ncols=len(_BARS), frameon=False)
         figure.savefig(path, metadata={"Date": None, "Creator": None})
@@ -52,10 +52,10 @@ def _draw_bars(axes: Any, rows: list[Any]) -> None:
     height = _HEIGHT / len(_BARS)
     for place, (name, colour) in enumerate(_BARS.items()):
         for index, row in enumerate(rows):
-            time = best(row["engines"].get(name), "median")
+            time = best(row["engines"].get(name), "minimum")
             if time is None:
                 continue
-            ratio = time / (best(row["engines"][_REFERENCE], "median") or time)
+            ratio = time / (best(row["engines"][_REFERENCE], "minimum") or time)
             y = index - _HEIGHT / 2 + (place + 0.5) * height
             label = ENGINES[name].title if index == 0 else None
             axes.barh(y, ratio, height, color=colour, label=label)

@@ -258,11 +258,11 @@ def _require_positive(**numbers: int | None) -> None:
 
 def _require_blob(directory: Path, manifest: dict[str, Any]) -> None:
     """The DLL alone would open, wait for weights from its host, and fail in the first call."""
-    blob = (directory / manifest["blob"]["file"]).resolve()
+    blob = directory / manifest["blob"]["file"]
     # The DLL looks beside itself first; the blob may be that of another model in the same wheel.
     if not (directory / blob.name).is_file() and not blob.is_file():
         raise ModelError(
-            f"{manifest['name']} cannot be opened: its weights {blob} are missing. "
+            f"{manifest['name']} cannot be opened: its weights {blob.resolve()} are missing. "
             "Reinstall the package."
         )
 

@@ -205,11 +205,11 @@ def load_library(path: Path) -> Library:
 
 
 def _load(full: str) -> Library:
-    if not Path(full).is_file():
-        raise ModelError(f"the run time {full} is missing. Reinstall the package.")
     try:
         library = Library(full)
     except OSError as error:
+        if not Path(full).is_file():
+            raise ModelError(f"the run time {full} is missing. Reinstall the package.") from error
         raise ModelError(
             f"the run time {full} cannot be loaded: {error}. It is for 64-bit Python on x86-64; "
             "if that is what you have, reinstall the package."
