@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import page_cache
 
 from against_peers.cases import Case
 from against_peers.engines import Engine
@@ -21,6 +22,8 @@ HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 #: seconds after which a process on Windows is given up
 _TOO_LONG = 180
+#: what engines read of the disk, by suffix
+_LARGE = (".blob", ".data", ".pt2")
 #: one process's figures, by name
 Sample = dict[str, float]
 
@@ -85,6 +88,9 @@ class Bench:
         folder = self._folder_of(case, engine)
         work = self._data / case.network
         result, figures = work / "result.npz", work / "figures.json"
+        for file in sorted((folder / engine.file_of(case)).parent.iterdir()):
+            if file.suffix in _LARGE:
+                page_cache.fill(file)
         figures.unlink(missing_ok=True)
         name = self.windows.path
         run(
