@@ -19,7 +19,8 @@ __all__ = ["products"]
 pytestmark = [pytest.mark.zig, pytest.mark.torch]
 
 LAYOUTS = ("rows", "columns", "gaps")
-#: rows, columns, terms: one, few (no panels), one tile, more than a tile, more than a block of k
+#: rows, columns, terms: one, few (no panels), one tile, more than a tile, more than a block of k,
+#: weights whose rows share places of the nearest cache
 SHAPES = [
     (1, 1, 1),
     (1, 100, 64),
@@ -31,6 +32,7 @@ SHAPES = [
     (30, 513, 390),
     (300, 70, 17),
     (100, 100, 1),
+    (33, 40, 1024),
     (0, 4, 4),
     (4, 0, 3),
     (4, 4, 0),
@@ -201,7 +203,7 @@ def scalars(values: list[float]) -> tuple[Any, ctypes.c_int64]:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", ACTIVATIONS)
-@pytest.mark.parametrize("shape", [(2, 5, 64), (3, 64), (130, 64)])
+@pytest.mark.parametrize("shape", [(2, 5, 64), (3, 64), (40, 64), (130, 64)])
 def test_linear_layer_with_what_follows_it(
     products: Operators, shape: tuple[int, ...], name: str, dtype: torch.dtype
 ) -> None:

@@ -144,6 +144,11 @@ def _torch_of(path: Path, origin: Origin, named: str, toolchain: Toolchain) -> t
     )
 
 
+#: run time -> dtypes of linear layers that may become one operator with what follows. A model for
+#: "auto" may end over torch, whose operator needs a CPU with instructions for half precision.
+_FUSED = {"own": ("float32", "bfloat16", "float16"), "auto": ("float32",), "torch": ()}
+
+
 class _Program:
     def __init__(self, source: Any, spec: ModelSpec, project_dir: Path, torch_version: str) -> None:
         self._source = source
@@ -177,7 +182,8 @@ class _Program:
         reference = os.fspath(self._source)
         if is_program_reference(reference):
             return None
-        decided_by = [self._spec.stem, cpu.simdlen, self._spec.inductor]
+        fused = [*_FUSED[self._spec.runtime]]
+        decided_by = [self._spec.stem, cpu.simdlen, self._spec.inductor, fused]
         return SavedProgram(self._project_dir / reference, decided_by)
 
     def _generate(self, cpu: Cpu) -> tuple[Wrapper, MemoryWeights]:
@@ -188,6 +194,7 @@ class _Program:
             name=self._spec.stem,
             simdlen=cpu.simdlen,
             inductor=self._spec.inductor,
+            fused=_FUSED[self._spec.runtime],
         )
 
     def samples(self, folder: Path) -> Samples:

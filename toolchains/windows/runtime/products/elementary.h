@@ -92,35 +92,48 @@ AOTWIN_ALWAYS Vector<float> tanh(Vector<float> x) {
   return size < 0.625F ? small : large;
 }
 
-// Below 1 its Taylor series; above, 1 - exp(-x^2) times a rational function fitted to erfc (Cephes' splitting: ndtrf).
+// exp where -80 <= x <= 0, nothing else and no NaN: the power of two is added to the exponent.
+AOTWIN_ALWAYS Vector<float> exp_of_negative(Vector<float> x) {
+  typedef Vector<float> V;
+  typedef Vector<int32_t> I;
+  const V magic = spread<float>(12582912.0F);
+  const V shifted = multiply_add(x, spread<float>(1.44269504088896341F), magic);
+  const V n = shifted - magic;
+  V r = multiply_add(n, spread<float>(-0.693145751953125F), x);
+  r = multiply_add(n, spread<float>(-1.42860682030941723e-6F), r);
+  V p = spread<float>(1.9875691500e-4F);
+  p = multiply_add(p, r, spread<float>(1.3981999507e-3F));
+  p = multiply_add(p, r, spread<float>(8.3334519073e-3F));
+  p = multiply_add(p, r, spread<float>(4.1665795894e-2F));
+  p = multiply_add(p, r, spread<float>(1.6666665459e-1F));
+  p = multiply_add(p, r, spread<float>(5.0000001201e-1F));
+  p = multiply_add(p, r * r, r) + 1.0F;
+  return reinterpret_cast<V>(reinterpret_cast<I>(p) + (reinterpret_cast<I>(shifted) << 23));
+}
+
+// Below 0.92 x + x P(x^2); above, 1 - exp(-x Q(x)) with x Q(x) for -log(erfc(x)). P and Q were fitted for the least largest relative error
+// of erf on [0, 0.92] and [0.92, 3.95]: 1.03 units in the last place. From 4 on the result is 1.
 AOTWIN_ALWAYS Vector<float> erf(Vector<float> x) {
   typedef Vector<float> V;
+  const V size = magnitude(x);
   const V square = x * x;
-  V t = spread<float>(7.853861353153693e-5F);
-  t = multiply_add(t, square, spread<float>(-8.010193625184903e-4F));
-  t = multiply_add(t, square, spread<float>(5.188327685732524e-3F));
-  t = multiply_add(t, square, spread<float>(-2.685381193529856e-2F));
-  t = multiply_add(t, square, spread<float>(1.128358514861418e-1F));
-  t = multiply_add(t, square, spread<float>(-3.761262582423300e-1F));
-  t = multiply_add(t, square, spread<float>(1.128379165726710F));
-  const V small = x * t;
-  const V size = clamp(magnitude(x), 1.0F, 10.0F);
-  const V q = 1.0F / size;
-  const V y = q * q;
-  V p = spread<float>(2.326819970068386e-2F);
-  const float near[] = {-1.387039388740657e-1F, 3.687424674597105e-1F, -5.824733027278666e-1F, 6.210004621745983e-1F,
-                        -4.944515323274145e-1F, 3.404879937665872e-1F, -2.741127028184656e-1F, 5.638259427386472e-1F};
-#pragma clang loop unroll(full)
-  for (int i = 0; i < 8; ++i) p = multiply_add(p, y, spread<float>(near[i]));
-  V f = spread<float>(-1.047766399936249e+1F);
-  const float far[] = {1.297719955372516e+1F,  -7.495518717768503F,    2.921019019210786F,   -1.015265279202700F,
-                       4.218463358204948e-1F, -2.820767439740514e-1F, 5.641895067754075e-1F};
-#pragma clang loop unroll(full)
-  for (int i = 0; i < 7; ++i) f = multiply_add(f, y, spread<float>(far[i]));
-  p = size < 2.0F ? p : f;
-  V large = 1.0F - exp(-(size * size)) * q * p;
+  V p = spread<float>(-5.9996586e-4F);
+  p = multiply_add(p, square, spread<float>(4.994889721274376e-3F));
+  p = multiply_add(p, square, spread<float>(-2.676776982843876e-2F));
+  p = multiply_add(p, square, spread<float>(1.1281847953796387e-1F));
+  p = multiply_add(p, square, spread<float>(-3.761249780654907e-1F));
+  p = multiply_add(p, square, spread<float>(1.2837915122509003e-1F));
+  const V small = multiply_add(p, x, x);
+  const V limited = size > 4.0F ? spread<float>(4.0F) : size;
+  V q = spread<float>(-2.1398779063019902e-4F);
+  q = multiply_add(q, limited, spread<float>(3.2149774488061666e-3F));
+  q = multiply_add(q, limited, spread<float>(-2.2890029475092888e-2F));
+  q = multiply_add(q, limited, spread<float>(1.0526193678379059e-1F));
+  q = multiply_add(q, limited, spread<float>(6.357182264328003e-1F));
+  q = multiply_add(q, limited, spread<float>(1.1285144090652466F));
+  V large = 1.0F - exp_of_negative(-(q * limited));
   large = x < 0 ? -large : large;
-  return magnitude(x) < 1.0F ? small : (x != x ? x : large);
+  return size < 0.92F ? small : (x != x ? x : large);
 }
 
 }  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

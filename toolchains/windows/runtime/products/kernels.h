@@ -48,6 +48,15 @@ struct ProductKernels {
   // and then ahead_step further.
   using Multiply = void (*)(const void* a, const void* b, int64_t k, void* tile, bool first, const char* ahead, int64_t ahead_part, int64_t ahead_step);
   Multiply multiply[most_rows + 1][2];
+  // The same, but of rows of A as they lie: in the panels' elements, k after k, `stride` bytes apart. Asks for eight lines each time: the
+  // four and those `ahead_more` bytes further.
+  using MultiplyRows = void (*)(const void* rows, int64_t stride, const void* b, int64_t k, void* tile, bool first, const char* ahead, int64_t ahead_part,
+                                int64_t ahead_more, int64_t ahead_step);
+  MultiplyRows multiply_rows[most_rows + 1][2];
+  // The same of `width` columns of B as they lie, next to each other, `stride` bytes between two k; writes their panel besides. `next`: where
+  // the columns that follow begin. Only for float32 in sums of float; else null.
+  using MultiplyColumns = void (*)(const void* a, const void* columns, int64_t stride, int64_t k, void* tile, bool first, void* panel, const char* next);
+  MultiplyColumns multiply_columns[most_rows + 1];
 
   // Panels from memory of the given dtype, missing lanes (from `count` to `width`) as zeros.
   // k after k contiguous in memory, one pointer per lane. May write up to 16 elements past the end of the panel.

@@ -7,6 +7,7 @@
 #include "../core/tensor.h"
 #include "../threads/parallel.h"
 #include "few_rows.h"
+#include "lying_rows.h"
 #include "tiles.h"
 
 namespace aotwin::runtime::products {
@@ -86,6 +87,11 @@ void run(const Product& given) {
   // Pairs have no kernels for few rows: those of float do for bfloat16, whose time is that of reading.
   const bool bytes = given.dtype == Dtype::i8 || given.dtype == Dtype::u8;
   if (plain && !bytes && run_few_rows(product, given.dtype == Dtype::f64 ? double_kernels() : float_kernels(), kernels.unit > 1)) {
+    return;
+  }
+  const bool few = product.m <= lying_rows_most && product.n >= product.m && product.finish.column == 1;
+  if (plain && !bytes && few && can_lie(product.b.row, product.b.column, product, kernels)) {
+    run_lying_rows(transposed(product), kernels);
     return;
   }
   run_tiles(product, kernels);

@@ -78,7 +78,17 @@ constexpr void fill_multiply(ProductKernels& table) {
   if constexpr (Rows >= 1) {
     table.multiply[Rows][0] = multiply<Op, Rows, 1>;
     table.multiply[Rows][1] = multiply<Op, Rows, 2>;
+    table.multiply_rows[Rows][0] = multiply_rows<Op, Rows, 1>;
+    table.multiply_rows[Rows][1] = multiply_rows<Op, Rows, 2>;
     fill_multiply<Op, Rows - 1>(table);
+  }
+}
+
+template <int Rows>
+constexpr void fill_columns(ProductKernels& table) {
+  if constexpr (Rows >= 1) {
+    table.multiply_columns[Rows] = multiply_columns<Rows>;
+    fill_columns<Rows - 1>(table);
   }
 }
 
@@ -90,6 +100,7 @@ constexpr ProductKernels make_table() {
   table.unit = 1;
   table.k_most = 192;
   fill_multiply<OfNumbers<C>, tile_rows>(table);
+  if constexpr (sizeof(C) == 4) fill_columns<tile_rows>(table);
   table.pack_lanes = table_pack_lanes<C>;
   table.pack_columns = table_pack_columns<C>;
   table.pack_any = table_pack_any<C>;

@@ -52,6 +52,19 @@ struct OfBfloats {
 };
 #endif
 
+// Sums to memory, added to what is there unless they are the first.
+template <class C, int Rows, int Vectors>
+AOTWIN_ALWAYS void store_tile(const Vector<C> (&acc)[Rows][Vectors], C* sums, bool first) {
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Rows; ++i) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < Vectors; ++j) {
+      C* const at = sums + (i * Vectors + j) * lanes<C>;
+      store<C>(at, first ? acc[i][j] : acc[i][j] + load<C>(at));
+    }
+  }
+}
+
 template <class Op, int Rows, int Vectors>
 void multiply(const void* a_panel, const void* b_panel, int64_t k, void* tile, bool first, const char* ahead,
               int64_t ahead_part, int64_t ahead_step) {
@@ -91,14 +104,98 @@ void multiply(const void* a_panel, const void* b_panel, int64_t k, void* tile, b
     ahead += ahead_step;
   }
   for (; left > 0; --left) one();
+  store_tile<C>(acc, sums, first);
+}
+
+// Rows of A as they lie in memory.
+template <class Op, int Rows, int Vectors>
+void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_t k, void* tile, bool first, const char* ahead, int64_t ahead_part,
+                   int64_t ahead_more, int64_t ahead_step) {
+  typedef typename Op::Sum C;
+  typedef Vector<C> V;
+  typedef C Loose __attribute__((aligned(1), may_alias));
+  constexpr int width = lanes<C>;
+  constexpr int step = 64 / sizeof(C);
+  const char* __restrict a = static_cast<const char*>(rows);
+  const C* __restrict b = static_cast<const C*>(b_panel);
+  V acc[Rows][Vectors];
 #pragma clang loop unroll(full)
   for (int i = 0; i < Rows; ++i) {
 #pragma clang loop unroll(full)
-    for (int j = 0; j < Vectors; ++j) {
-      C* const at = sums + (i * Vectors + j) * width;
-      store<C>(at, first ? acc[i][j] : acc[i][j] + load<C>(at));
-    }
+    for (int j = 0; j < Vectors; ++j) acc[i][j] = V{};
   }
+  const auto one = [&](int at) __attribute__((always_inline)) {
+    V column[Vectors];
+#pragma clang loop unroll(full)
+    for (int j = 0; j < Vectors; ++j) column[j] = load<C>(b + (at * Vectors + j) * width);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Rows; ++i) {
+      const V value = spread<C>(*reinterpret_cast<const Loose*>(a + i * stride + at * static_cast<int64_t>(sizeof(C))));
+#pragma clang loop unroll(full)
+      for (int j = 0; j < Vectors; ++j) acc[i][j] = Op::add(value, column[j], acc[i][j]);
+    }
+  };
+  int64_t left = k;
+  for (; left >= step; left -= step) {
+    for (int part = 0; part < 4; ++part) {
+      __builtin_prefetch(ahead + part * ahead_part, 0, 2);
+      __builtin_prefetch(ahead + part * ahead_part + ahead_more, 0, 2);
+#pragma clang loop unroll(full)
+      for (int i = 0; i < step / 4; ++i) one(i);
+      a += 16;
+      b += step / 4 * Vectors * width;
+    }
+    ahead += ahead_step;
+  }
+  for (; left > 0; --left) {
+    one(0);
+    a += sizeof(C);
+    b += Vectors * width;
+  }
+  store_tile<C>(acc, static_cast<C*>(tile), first);
+}
+
+// Columns of B as they lie in memory: each pair of registers is used, and kept in `panel` for the panels of A that follow.
+template <int Rows>
+void multiply_columns(const void* a_panel, const void* columns, int64_t stride, int64_t k, void* tile, bool first, void* panel, const char* next) {
+  typedef Vector<float> V;
+  constexpr int width = lanes<float>;
+  // Rows of B are pages apart: nobody but us asks for them in time.
+  // Rows of B are pages apart: nobody but us asks for them in time.
+  constexpr int64_t ahead = 16;
+  const float* __restrict a = static_cast<const float*>(a_panel);
+  const char* __restrict b = static_cast<const char*>(columns);
+  float* __restrict to = static_cast<float*>(panel);
+  V acc[Rows][2];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Rows; ++i) acc[i][0] = acc[i][1] = V{};
+  const auto some = [&](int64_t count, const char* asked) __attribute__((always_inline)) {
+    for (int64_t at = 0; at < count; ++at) {
+      __builtin_prefetch(asked, 0, 3);
+      if constexpr (AOTWIN_LEVEL == 4) __builtin_prefetch(asked + 64, 0, 3);
+      asked += stride;
+      const V low = load<float>(reinterpret_cast<const float*>(b));
+      const V high = load<float>(reinterpret_cast<const float*>(b) + width);
+      store<float>(to, low);
+      store<float>(to + width, high);
+#pragma clang loop unroll(full)
+      for (int i = 0; i < Rows; ++i) {
+        const V value = spread<float>(a[i]);
+        acc[i][0] = multiply_add(value, low, acc[i][0]);
+        acc[i][1] = multiply_add(value, high, acc[i][1]);
+      }
+      a += Rows;
+      b += stride;
+      to += 2 * width;
+    }
+  };
+  if (k > ahead) {
+    some(k - ahead, b + ahead * stride);
+    some(ahead, next);
+  } else {
+    some(k, next);
+  }
+  store_tile<float>(acc, static_cast<float*>(tile), first);
 }
 
 }  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

@@ -10,6 +10,7 @@
 #include "../threads/parallel.h"
 #include "barrier.h"
 #include "few_rows.h"
+#include "packing.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -33,6 +34,7 @@ struct Plan {
   int64_t panels_per_tile = 1;
   int64_t column_tiles = 1;
   int64_t panel_stride = 0;  // bytes between A's panels
+  bool direct = false;       // B's panels are made while the first rows are multiplied by them
   // Of this round
   int64_t first_unit = 0;  // (batch, row tile)
   int64_t units = 0;
@@ -50,9 +52,6 @@ struct Rows {
   int64_t first_panel;  // within the batch element
   int64_t panels;
 };
-int64_t part(int64_t whole, int64_t parts, int64_t index) {
-  return whole / parts * index + std::min(index, whole % parts);
-}
 Rows rows_of(const Plan& plan, int64_t tile) {
   const int64_t panel = part(plan.row_panels, plan.row_tiles, tile);
   const int64_t next = part(plan.row_panels, plan.row_tiles, tile + 1);
@@ -67,24 +66,6 @@ char* packed_panel(const Plan& plan, int64_t unit_panel, int64_t block) {
 // Elements of a panel of that many k.
 int64_t units_of(const Plan& plan, int64_t k) {
   return (k + plan.kernels.unit - 1) / plan.kernels.unit;
-}
-
-// One lane after another through the generic forms: `lane` is the stride between rows of A or columns of B.
-void pack_operand(const Plan& plan, const Operand& operand, Dtype dtype, int64_t batch, int64_t lane_stride, int64_t k_stride, int64_t first_lane, int count, int width,
-                  int64_t first_k, int64_t k, void* panel) {
-  const auto size = static_cast<int64_t>(element_size(dtype));
-  const char* const from = static_cast<const char*>(operand.data) + (batch * operand.batch + first_lane * lane_stride + first_k * k_stride) * size;
-  if (k_stride == 1) {
-    const void* lane[32];
-    for (int i = 0; i < count; ++i) {
-      lane[i] = from + i * lane_stride * size;
-    }
-    plan.kernels.pack_lanes(dtype, panel, lane, count, width, k);
-  } else if (lane_stride == 1) {
-    plan.kernels.pack_columns(dtype, panel, from, k_stride, count, width, k);
-  } else {
-    plan.kernels.pack_any(dtype, panel, from, lane_stride, k_stride, count, width, k);
-  }
 }
 
 // Panel `index` of this round, every block of k.
@@ -104,9 +85,16 @@ void pack_rows(const Plan& plan, int64_t index) {
     if (product.pack_a != nullptr) {
       product.pack_a(product, at_batch, row, count, count, block * plan.k_block, k, to);
     } else {
-      pack_operand(plan, product.a, product.dtype, at_batch, product.a.row, product.a.column, row, count, count, block * plan.k_block, k, to);
+      pack_operand(plan.kernels, product.a, product.dtype, at_batch, product.a.row, product.a.column, row, count, count, block * plan.k_block, k, to);
     }
   }
+}
+
+// Where columns of B begin.
+const char* columns_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
+  const Product& product = plan.product;
+  const int64_t at = batch * product.b.batch + column * product.b.column + block * plan.k_block * product.b.row;
+  return static_cast<const char*>(product.b.data) + at * static_cast<int64_t>(element_size(product.b_dtype));
 }
 
 // Where the next panel of B lies, for asking memory ahead: call after call of `multiply` takes its share of the panel's lines.
@@ -130,7 +118,7 @@ Ahead ahead_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
   if (product.pack_b != nullptr || column >= product.n || block >= plan.k_blocks) {
     return ahead;
   }
-  const char* const from = static_cast<const char*>(product.b.data) + (batch * product.b.batch + column * product.b.column + block * plan.k_block * product.b.row) * size;
+  const char* const from = columns_of(plan, batch, column, block);
   const int64_t width = std::min<int64_t>(plan.kernels.width, product.n - column);
   if (product.b.row == 1) {  // four columns a call
     ahead.data = from;
@@ -155,7 +143,7 @@ void pack_columns(const Plan& plan, int64_t batch, int64_t column, int count, in
   if (product.pack_b != nullptr) {
     product.pack_b(product, batch, column, count, width, block * plan.k_block, k_of(plan, block), panel);
   } else {
-    pack_operand(plan, product.b, product.b_dtype, batch, product.b.column, product.b.row, column, count, width, block * plan.k_block, k_of(plan, block), panel);
+    pack_operand(plan.kernels, product.b, product.b_dtype, batch, product.b.column, product.b.row, column, count, width, block * plan.k_block, k_of(plan, block), panel);
   }
 }
 
@@ -180,6 +168,18 @@ Tile tile_of(const Plan& plan, int64_t index) {
   return tile;
 }
 
+// Of the panel after the one at `at`, if it is one to be multiplied as it lies.
+const char* following_columns(const Plan& plan, const Tile& tile, const Tile* next, int64_t at, int64_t block) {
+  const int64_t width = plan.kernels.width;
+  if (at + 2 * width <= tile.columns) {
+    return columns_of(plan, tile.batch, tile.first_column + at + width, block);
+  }
+  if (block + 1 < plan.k_blocks) {
+    return columns_of(plan, tile.batch, tile.first_column, block + 1);
+  }
+  return next != nullptr ? columns_of(plan, next->batch, next->first_column, 0) : columns_of(plan, tile.batch, tile.first_column, 0);
+}
+
 // `sums` holds, panel of columns by panel, row by row, what `multiply` adds up.
 void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel, char* sums) {
   const Product& product = plan.product;
@@ -191,8 +191,12 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel,
       const int count = static_cast<int>(std::min(width, tile.columns - at));
       const int full = count > width / 2 ? 1 : 0;
       const int64_t now = full != 0 ? width : width / 2;
-      pack_columns(plan, tile.batch, column, count, static_cast<int>(now), block, panel);
-      const Ahead ahead = at + width < tile.columns    ? ahead_of(plan, tile.batch, column + width, block)
+      const bool direct = plan.direct && count == width;
+      if (!direct) {
+        pack_columns(plan, tile.batch, column, count, static_cast<int>(now), block, panel);
+      }
+      const Ahead ahead = plan.direct                      ? Ahead{plan.packed}
+                          : at + width < tile.columns       ? ahead_of(plan, tile.batch, column + width, block)
                           : block + 1 < plan.k_blocks ? ahead_of(plan, tile.batch, tile.first_column, block + 1)
                           : next != nullptr           ? ahead_of(plan, next->batch, next->first_column, 0)
                                                       : Ahead{};
@@ -202,6 +206,14 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel,
         const int64_t after = part(product.m, plan.row_panels, tile.rows.first_panel + i + 1);
         const int64_t height = after - row;
         const bool ask = i < ahead.calls;
+        if (direct && i == 0) {
+          plan.kernels.multiply_columns[height](packed_panel(plan, tile.unit_panel, block), columns_of(plan, tile.batch, column, block),
+                                                product.b.row * static_cast<int64_t>(sizeof(float)), k, to, block == 0, panel,
+                                                following_columns(plan, tile, next, at, block));
+          to += height * now * plan.size;
+          row = after;
+          continue;
+        }
         plan.kernels.multiply[height][full](packed_panel(plan, tile.unit_panel + i, block), panel, units_of(plan, k), to, block == 0, ask ? ahead.of_call(i) : plan.packed,
                                             ask ? ahead.part : 0, ask ? ahead.step : 0);
         to += height * now * plan.size;
@@ -218,22 +230,6 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel,
   }
 }
 
-// Panels of a tile such that threads end at the same time; the widest of equals.
-int64_t best_panels(int64_t row_units, int64_t column_panels, int64_t threads) {
-  int64_t best = 1;
-  int64_t best_cost = INT64_MAX;
-  for (int64_t panels = std::min(panels_of_tile, column_panels); panels >= 1; --panels) {
-    const int64_t tiles = row_units * ((column_panels + panels - 1) / panels);
-    // In quarters of a panel: a tile of its own costs about that much more for A's passing through the cache again.
-    const int64_t cost = (tiles + threads - 1) / threads * (4 * panels + 1);
-    if (cost < best_cost) {
-      best = panels;
-      best_cost = cost;
-    }
-  }
-  return best;
-}
-
 }  // namespace
 
 void run_tiles(const Product& product, const ProductKernels& kernels) {
@@ -244,6 +240,7 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
   // Even blocks, in steps of a cache line.
   plan.k_block = plan.k_blocks == 1 ? product.k : ((product.k + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
   plan.k_blocks = (product.k + plan.k_block - 1) / plan.k_block;
+  plan.direct = product.pack_b == nullptr && product.b.column == 1 && product.b.row >= product.n && product.b_dtype == Dtype::f32 && kernels.multiply_columns[1] != nullptr;
   plan.row_panels = (product.m + kernels.rows - 1) / kernels.rows;
   plan.column_panels = (product.n + kernels.width - 1) / kernels.width;
   const int64_t panels_of_rows = std::max<int64_t>(1, rows_of_tile / kernels.rows);
@@ -279,7 +276,7 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
       return unit / plan.row_tiles * plan.row_panels + part(plan.row_panels, plan.row_tiles, unit % plan.row_tiles);
     };
     const int64_t panels = panels_before(last) - panels_before(first);
-    plan.panels_per_tile = best_panels(plan.units, plan.column_panels, threads);
+    plan.panels_per_tile = even_parts(plan.units, plan.column_panels, panels_of_tile, threads);
     plan.column_tiles = (plan.column_panels + plan.panels_per_tile - 1) / plan.panels_per_tile;
     const int64_t tiles = plan.units * plan.column_tiles;
     std::atomic<int64_t> next_panel{0};

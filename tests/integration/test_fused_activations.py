@@ -1,0 +1,125 @@
+"""Linear layers and the activations behind them become one operator of Inductor's graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch._inductor.decomposition import decompositions  # noqa: E402
+
+from aotwin.stages.generate.aotinductor import generate  # noqa: E402
+from aotwin.stages.generate.fused_activations import fuse_activations  # noqa: E402
+
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
+
+DTYPES = ("float32", "bfloat16")
+FUSED = torch.ops.mkldnn._linear_pointwise.default
+
+
+def spelled_out(x: Any) -> Any:
+    """GELU as GPT-2 has it."""
+    return 0.5 * x * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * torch.pow(x, 3.0))))
+
+
+ACTIVATIONS: dict[str, tuple[Callable[[Any], Any], tuple[str, str]]] = {
+    "gelu": (nn.GELU(), ("gelu", "none")),
+    "gelu by tanh": (nn.GELU(approximate="tanh"), ("gelu", "tanh")),
+    "gelu spelled out": (spelled_out, ("gelu", "tanh")),
+    "silu": (nn.SiLU(), ("swish", "")),
+    "relu": (nn.ReLU(), ("relu", "")),
+}
+
+
+class Layer(nn.Module):
+    def __init__(self, activation: Callable[[Any], Any], *, bias: bool = True) -> None:
+        super().__init__()
+        self.linear = nn.Linear(24, 40, bias=bias)
+        self.activation = activation
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.activation(self.linear(x))
+
+
+class Twice(Layer):
+    """The linear layer's results are wanted for themselves."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        y = self.linear(x)
+        return self.activation(y), y
+
+
+class OtherLayout(nn.Module):
+    """Weights [in, out], as GPT-2's: torch's operator would want a copy of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(24, 40))
+        self.bias = nn.Parameter(torch.randn(40))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return nn.functional.gelu(torch.addmm(self.bias, x, self.weight))
+
+
+def fused_program(module: nn.Module, x: torch.Tensor) -> tuple[Any, list[Any]]:
+    """The program in the operators that Inductor's last passes see, and its fused layers."""
+    with torch.no_grad():
+        program = torch.export.export(module.eval(), (x,)).run_decompositions(decompositions)
+    found = program.module()
+    fuse_activations(found.graph, DTYPES)
+    found.recompile()
+    return found, [node.args for node in found.graph.nodes if node.target is FUSED]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((7, 24), torch.float32), ((2, 3, 24), torch.bfloat16)],
+    ids=["matrix of float32", "batch of bfloat16"],
+)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_is_part_of_the_layer(
+    name: str, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    activation, attributes = ACTIVATIONS[name]
+    torch.manual_seed(0)
+    module, x = Layer(activation).to(dtype), torch.randn(shape, dtype=dtype)
+    fused, layers = fused_program(module, x)
+    assert [(args[3], args[5]) for args in layers] == [attributes]
+    with torch.no_grad():
+        exact = 1e-5 if dtype is torch.float32 else 2e-2
+        torch.testing.assert_close(fused(x), module(x), rtol=exact, atol=exact)
+
+
+def test_layer_without_bias() -> None:
+    _, layers = fused_program(Layer(nn.SiLU(), bias=False), torch.randn(7, 24))
+    assert [args[2] for args in layers] == [None]
+
+
+@pytest.mark.parametrize(
+    ("module", "dtype"),
+    [
+        (Twice(nn.GELU()), torch.float32),
+        (OtherLayout(), torch.float32),
+        (Layer(nn.GELU()), torch.float64),
+        (Layer(nn.GELU()), torch.float16),
+        (Layer(lambda x: x * torch.erf(x * 0.7) * 0.5), torch.float32),
+        (Layer(nn.Softplus()), torch.float32),
+    ],
+    ids=["used twice", "other layout", "float64", "not asked for", "no GELU", "another activation"],
+)
+def test_others_stay_as_they_are(module: nn.Module, dtype: torch.dtype) -> None:
+    _, layers = fused_program(module.to(dtype), torch.randn(7, 24, dtype=dtype))
+    assert layers == []
+
+
+def test_generated_code_calls_the_fused_operator() -> None:
+    with torch.no_grad():
+        program = torch.export.export(Layer(nn.GELU()).eval(), (torch.randn(7, 24),))
+    for fused in ((), ("float32",)):
+        wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=fused)
+        assert ("aoti_torch_cpu__linear_pointwise(" in wrapper.source) is bool(fused)
+        assert (".erf()" in wrapper.source) is not bool(fused)

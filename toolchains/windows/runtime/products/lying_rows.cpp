@@ -1,0 +1,298 @@
+// Weights of linear layers lie as rows over k. For y = x W^T with few rows of x, panels of W cost nearly as much as what they are good
+// for. So W is A here and stays where it is: each number is spread over a register straight from its row. x is B and laid out as panels, once,
+// by all threads. The sums come out by columns, and are transposed, tile by tile, while they are in the cache.
+#include "lying_rows.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <utility>
+
+#include "../core/tensor.h"
+#include "../threads/parallel.h"
+#include "barrier.h"
+#include "few_rows.h"
+#include "packing.h"
+
+namespace aotwin::runtime::products {
+namespace {
+
+constexpr int64_t panels_of_tile = 8;    // of B: 200 kB of the second cache
+constexpr int64_t groups_of_tile = 4;    // of A's rows
+constexpr int64_t rows_most = groups_of_tile * most_rows;
+constexpr int64_t packed_most = 8 << 20;  // elements of B that are packed at a time
+constexpr int64_t slack = 16;            // elements that pack_lanes writes past a panel
+constexpr int64_t work_per_thread = 1 << 16;
+
+struct Plan {
+  Plan(const Product& of, const ProductKernels& with) : product(of), kernels(with) {}
+  const Product& product;
+  const ProductKernels& kernels;
+  int64_t size = 4;        // bytes of an element of the sums
+  int64_t k_blocks = 1;
+  int64_t k_block = 0;     // all but the last
+  int64_t panels = 1;      // of B
+  int64_t column_tiles = 1;
+  int64_t groups = 1;      // of A's rows
+  int64_t groups_per_tile = 1;
+  int64_t row_tiles = 1;
+  int64_t panel_stride = 0;
+  int64_t staged_bytes = 0;  // of a group
+  bool staged = false;     // rows are converted, or brought together, block by block
+  // Of this round
+  int64_t first_unit = 0;  // (batch, column tile)
+  int64_t units = 0;
+  char* packed = nullptr;
+};
+
+int64_t k_of(const Plan& plan, int64_t block) {
+  return std::min(plan.k_block, plan.product.k - block * plan.k_block);
+}
+int64_t units_of(const Plan& plan, int64_t k) {
+  return (k + plan.kernels.unit - 1) / plan.kernels.unit;
+}
+int64_t lanes_of(const Plan& plan, int64_t panel) {
+  return std::min<int64_t>(plan.kernels.width, plan.product.n - panel * plan.kernels.width);
+}
+// A whole panel, or half of one.
+int64_t width_of(const Plan& plan, int64_t panel) {
+  return lanes_of(plan, panel) > plan.kernels.width / 2 ? plan.kernels.width : plan.kernels.width / 2;
+}
+
+// Panels of a round are those of its units, one after the other.
+struct Unit {
+  int64_t batch;
+  int64_t first;  // panel within the batch element
+  int64_t panels;
+};
+Unit unit_of(const Plan& plan, int64_t index) {
+  const int64_t tile = index % plan.column_tiles;
+  const int64_t first = part(plan.panels, plan.column_tiles, tile);
+  return {index / plan.column_tiles, first, part(plan.panels, plan.column_tiles, tile + 1) - first};
+}
+int64_t panels_before(const Plan& plan, int64_t unit) {
+  return unit / plan.column_tiles * plan.panels + part(plan.panels, plan.column_tiles, unit % plan.column_tiles);
+}
+char* packed_panel(const Plan& plan, int64_t index, int64_t block) {
+  return plan.packed + (index * plan.k_blocks + block) * plan.panel_stride;
+}
+
+// Panel `index` of the round, one block of k.
+void pack_panel(const Plan& plan, int64_t index, int64_t block) {
+  const Product& product = plan.product;
+  const int64_t absolute = panels_before(plan, plan.first_unit) + index;
+  const int64_t panel = absolute % plan.panels;
+  pack_operand(plan.kernels, product.b, product.b_dtype, absolute / plan.panels, product.b.column, product.b.row, panel * plan.kernels.width,
+               static_cast<int>(lanes_of(plan, panel)), static_cast<int>(width_of(plan, panel)), block * plan.k_block, k_of(plan, block),
+               packed_panel(plan, index, block));
+}
+
+struct Tile {
+  Unit unit;
+  int64_t first_panel;  // within the round
+  int64_t first_group;
+  int64_t groups;
+};
+Tile tile_of(const Plan& plan, int64_t index) {
+  const int64_t number = plan.first_unit + index / plan.row_tiles;
+  const int64_t first = part(plan.groups, plan.row_tiles, index % plan.row_tiles);
+  return {unit_of(plan, number), panels_before(plan, number) - panels_before(plan, plan.first_unit), first,
+          part(plan.groups, plan.row_tiles, index % plan.row_tiles + 1) - first};
+}
+
+struct Rows {
+  const char* data;
+  int64_t stride;  // bytes
+  int64_t count;
+};
+Rows rows_of(const Plan& plan, int64_t batch, int64_t group, int64_t block) {
+  const Product& product = plan.product;
+  const auto element = static_cast<int64_t>(element_size(product.dtype));
+  const int64_t row = part(product.m, plan.groups, group);
+  return {static_cast<const char*>(product.a.data) + (batch * product.a.batch + row * product.a.row + block * plan.k_block) * element, product.a.row * element,
+          part(product.m, plan.groups, group + 1) - row};
+}
+
+// One thread's memory.
+struct Own {
+  char* sums;        // group by group, panel by panel, row by row
+  char* transposed;  // a panel of them
+  char* staged;
+};
+
+Rows stage(const Plan& plan, const Rows& rows, int64_t k, char* to) {
+  // Not a multiple of what the nearest cache repeats itself by.
+  const int64_t stride = (units_of(plan, k) * plan.size + 63) / 64 * 64 + 64;
+  if (plan.kernels.unit > 1) {
+    for (int64_t i = 0; i < rows.count; ++i) {
+      std::memcpy(to + i * stride, rows.data + i * rows.stride, static_cast<size_t>(units_of(plan, k) * plan.size));
+    }
+  } else {
+    const auto element = static_cast<int64_t>(element_size(plan.product.dtype));
+    for (int64_t i = 0; i < rows.count; ++i) {
+      plan.kernels.pack_columns(plan.product.dtype, to + i * stride, rows.data + i * rows.stride, rows.stride / element, static_cast<int>(k), static_cast<int>(k), 1);
+    }
+  }
+  return {to, stride, rows.count};
+}
+
+// The group of the same number of the next block, or tile.
+Rows following(const Plan& plan, const Tile& tile, const Tile* next, int64_t index, int64_t block) {
+  if (block + 1 < plan.k_blocks) {
+    return rows_of(plan, tile.unit.batch, tile.first_group + index, block + 1);
+  }
+  return next != nullptr && index < next->groups ? rows_of(plan, next->unit.batch, next->first_group + index, 0) : Rows{plan.packed, 0, 0};
+}
+
+// A panel of B, which stays in the nearest cache, by each group of rows. A panel's share of the memory that is needed next is asked for
+// meanwhile: eight rows a call where there are few panels, else four.
+void multiply_panel(const Plan& plan, const Tile& tile, const Rows* rows, const Rows* ahead, int64_t index, int64_t block, char* const* to) {
+  const int64_t width = width_of(plan, tile.unit.first + index);
+  const int64_t k = units_of(plan, k_of(plan, block));
+  const char* const panel = packed_panel(plan, tile.first_panel + index, block);
+  const auto element = static_cast<int64_t>(element_size(plan.product.dtype));
+  const int64_t step = 64 / plan.size * plan.kernels.unit * element;
+  for (int64_t group = 0; group < tile.groups; ++group) {
+    const Rows& needed = ahead[group];
+    const bool many = tile.unit.panels * 4 < needed.count;
+    const int64_t first = index * (many ? 8 : 4);
+    const bool ask = first < needed.count;
+    plan.kernels.multiply_rows[rows[group].count][width == plan.kernels.width ? 1 : 0](
+        rows[group].data, rows[group].stride, panel, k, to[group], block == 0, ask ? needed.data + first * needed.stride : plan.packed,
+        ask ? needed.stride : 0, ask && many ? 4 * needed.stride : 0, ask ? step : 0);
+  }
+}
+
+// A panel's sums by columns, through a tile of rows.
+void finish_transposed(const Plan& plan, const Tile& tile, const Finish& finish, int64_t panel, const Own& own, int64_t lanes_before, int64_t lanes) {
+  const void* lane[rows_most];
+  const int64_t first_row = part(plan.product.m, plan.groups, tile.first_group);
+  const int64_t width = width_of(plan, panel);
+  int count = 0;
+  for (int64_t group = tile.first_group; group < tile.first_group + tile.groups; ++group) {
+    const int64_t row = part(plan.product.m, plan.groups, group);
+    const int64_t rows = part(plan.product.m, plan.groups, group + 1) - row;
+    const char* const from = own.sums + ((row - first_row) * lanes + lanes_before * rows) * plan.size;
+    for (int64_t i = 0; i < rows; ++i) {
+      lane[count++] = from + i * width * plan.size;
+    }
+  }
+  const bool wide = plan.size == 8;
+  const int64_t columns = lanes_of(plan, panel);
+  (wide ? double_kernels() : float_kernels()).pack_lanes(wide ? Dtype::f64 : Dtype::f32, own.transposed, lane, count, count, columns);
+  plan.kernels.finish(finish, own.transposed, count, panel * plan.kernels.width, columns, first_row, count);
+}
+
+void finish_tile(const Plan& plan, const Tile& tile, const Own& own, int64_t lanes) {
+  Finish finish = finish_of(plan.product, tile.unit.batch);
+  std::swap(finish.row, finish.column);
+  for (Addend& addend : finish.addends) {
+    std::swap(addend.row, addend.column);
+  }
+  int64_t before = 0;
+  for (int64_t i = 0; i < tile.unit.panels; ++i) {
+    finish_transposed(plan, tile, finish, tile.unit.first + i, own, before, lanes);
+    before += width_of(plan, tile.unit.first + i);
+  }
+}
+
+void run_tile(const Plan& plan, const Tile& tile, const Tile* next, const Own& own) {
+  int64_t lanes = 0;
+  for (int64_t i = 0; i < tile.unit.panels; ++i) {
+    lanes += width_of(plan, tile.unit.first + i);
+  }
+  for (int64_t block = 0; block < plan.k_blocks; ++block) {
+    Rows rows[groups_of_tile];
+    Rows ahead[groups_of_tile];
+    char* to[groups_of_tile];
+    char* sums = own.sums;
+    for (int64_t i = 0; i < tile.groups; ++i) {
+      rows[i] = rows_of(plan, tile.unit.batch, tile.first_group + i, block);
+      ahead[i] = following(plan, tile, next, i, block);
+      if (plan.staged) {
+        rows[i] = stage(plan, rows[i], k_of(plan, block), own.staged + i * plan.staged_bytes);
+      }
+      to[i] = sums;
+      sums += rows[i].count * lanes * plan.size;
+    }
+    for (int64_t i = 0; i < tile.unit.panels; ++i) {
+      multiply_panel(plan, tile, rows, ahead, i, block, to);
+      const int64_t width = width_of(plan, tile.unit.first + i);
+      for (int64_t group = 0; group < tile.groups; ++group) {
+        to[group] += rows[group].count * width * plan.size;
+      }
+    }
+  }
+  finish_tile(plan, tile, own, lanes);
+}
+
+int64_t whole_lines(int64_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
+
+}  // namespace
+
+bool can_lie(int64_t k_stride, int64_t stride, const Product& product, const ProductKernels& kernels) {
+  // The second of the last pair is not the row's where k is odd.
+  return k_stride == 1 && stride >= product.k && (kernels.unit == 1 || product.k % 2 == 0) && product.dtype == product.b_dtype;
+}
+
+void run_lying_rows(const Product& product, const ProductKernels& kernels) {
+  Plan plan(product, kernels);
+  const auto element = static_cast<int64_t>(element_size(product.dtype));
+  plan.size = product.dtype == Dtype::f64 ? 8 : 4;
+  const int64_t most = kernels.k_most;
+  plan.k_blocks = (product.k + most - 1) / most;
+  plan.k_block = plan.k_blocks == 1 ? product.k : ((product.k + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
+  plan.k_blocks = (product.k + plan.k_block - 1) / plan.k_block;
+  plan.panels = (product.n + kernels.width - 1) / kernels.width;
+  plan.column_tiles = (plan.panels + panels_of_tile - 1) / panels_of_tile;
+  plan.groups = (product.m + kernels.rows - 1) / kernels.rows;
+  // Rows that share a place in the nearest cache put each other out.
+  plan.staged = element * kernels.unit != plan.size || product.a.row * element % 2048 == 0;
+  plan.panel_stride = whole_lines((kernels.width * units_of(plan, plan.k_block) + slack) * plan.size);
+
+  const double work = static_cast<double>(product.batch * product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
+  const int threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(thread_count(), static_cast<int64_t>(work / work_per_thread))));
+  const int64_t all_units = product.batch * plan.column_tiles;
+  const int64_t unit_bytes = (plan.panels + plan.column_tiles - 1) / plan.column_tiles * plan.k_blocks * plan.panel_stride;
+  const int64_t units_of_round = std::clamp<int64_t>(packed_most * plan.size / unit_bytes, 1, all_units);
+
+  const int64_t sums_bytes = whole_lines(rows_most * panels_of_tile * kernels.width * plan.size);
+  const int64_t transposed_bytes = whole_lines((rows_most * kernels.width + slack) * plan.size);
+  plan.staged_bytes = plan.staged ? kernels.rows * whole_lines(units_of(plan, plan.k_block) * plan.size + 128) : 0;
+  const int64_t own_bytes = sums_bytes + transposed_bytes + groups_of_tile * plan.staged_bytes;
+  Scratch packed(static_cast<size_t>(units_of_round * unit_bytes));
+  Scratch memory(static_cast<size_t>(own_bytes * threads));
+  plan.packed = packed.as<char>();
+
+  for (int64_t first = 0; first < all_units; first += units_of_round) {
+    plan.first_unit = first;
+    plan.units = std::min(units_of_round, all_units - first);
+    const int64_t pieces = (panels_before(plan, first + plan.units) - panels_before(plan, first)) * plan.k_blocks;
+    plan.groups_per_tile = even_parts(plan.units, plan.groups, groups_of_tile, threads);
+    plan.row_tiles = (plan.groups + plan.groups_per_tile - 1) / plan.groups_per_tile;
+    const int64_t tiles = plan.units * plan.row_tiles;
+    std::atomic<int64_t> next_piece{0};
+    std::atomic<int64_t> next_tile{0};
+    Barrier barrier;
+    parallel(threads, [&](int index, int count) {
+      char* const mine = memory.as<char>() + index * own_bytes;
+      const Own own{mine, mine + sums_bytes, mine + sums_bytes + transposed_bytes};
+      for (int64_t i = next_piece.fetch_add(1); i < pieces; i = next_piece.fetch_add(1)) {
+        pack_panel(plan, i / plan.k_blocks, i % plan.k_blocks);
+      }
+      barrier.wait(count);
+      int64_t now = next_tile.fetch_add(1);
+      while (now < tiles) {
+        const int64_t after = next_tile.fetch_add(1);
+        const Tile tile = tile_of(plan, now);
+        const Tile next = after < tiles ? tile_of(plan, after) : tile;
+        run_tile(plan, tile, after < tiles ? &next : nullptr, own);
+        now = after;
+      }
+    });
+  }
+}
+
+}  // namespace aotwin::runtime::products
