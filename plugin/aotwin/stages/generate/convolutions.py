@@ -100,18 +100,19 @@ def _convolution(node: Node) -> _Convolution | None:
 
     aten = torch.ops.aten
     args: Any = node.args
-    if node.target in (aten.conv1d.default, aten.conv2d.default, aten.conv2d.padding):
+    named = (aten.conv1d.default, aten.conv2d.default, aten.conv2d.padding)
+    if node.target in named and len(args) >= 2:
         given: Any = (*args, *(None, 1, 0, 1, 1)[len(args) - 2 :])
         _, weight, bias, stride, padding, dilation, groups = given
-    elif node.target == aten.convolution.default:
+    elif node.target == aten.convolution.default and len(args) == 9:
         _, weight, bias, stride, padding, dilation, transposed, _, groups = args
         if transposed:
             return None
     else:
         return None
-    if node.kwargs or not is_constant(weight) or not (bias is None or is_constant(bias)):
-        return None
-    if "val" not in weight.meta or "val" not in args[0].meta:
+    constants = [weight] if bias is None else [weight, bias]
+    told = all("val" in each.meta for each in (args[0], weight))
+    if node.kwargs or not told or not all(map(is_constant, constants)):
         return None
     kernel = weight.meta["val"].shape[2:]
     places = len(kernel)
