@@ -22,8 +22,6 @@ HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 #: seconds after which a process on Windows is given up
 _TOO_LONG = 180
-#: what engines read of the disk, by suffix
-_LARGE = (".blob", ".data", ".pt2")
 #: one process's figures, by name
 Sample = dict[str, float]
 
@@ -88,9 +86,8 @@ class Bench:
         folder = self._folder_of(case, engine)
         work = self._data / case.network
         result, figures = work / "result.npz", work / "figures.json"
-        for file in sorted((folder / engine.file_of(case)).parent.iterdir()):
-            if file.suffix in _LARGE:
-                page_cache.fill(file)
+        for file in _weights_beside(folder / engine.file_of(case)):
+            page_cache.fill(file)
         figures.unlink(missing_ok=True)
         name = self.windows.path
         run(
@@ -155,6 +152,12 @@ class Bench:
                 if file.is_file() and file.suffix not in (".blob", ".pyc")
             )
         return size
+
+
+def _weights_beside(opened: Path) -> list[Path]:
+    """The large files of a network: blobs of our models, what else bears the opened file's name."""
+    ours = opened.name == "aotwin.json"
+    return sorted(opened.parent.glob("*.blob" if ours else f"{opened.stem}.*"))
 
 
 def _distribution_size(site: Path, package: str) -> int:
