@@ -10,6 +10,9 @@ from aotwin.progress.stages import Progress
 
 #: where the adapter that runs programs says each command, as a line for a shell
 COMMANDS = logging.getLogger("aotwin.commands")
+# Whatever a program makes of the root logger: commands are printed on request only, and once.
+COMMANDS.setLevel(logging.WARNING)
+COMMANDS.propagate = False
 
 
 class _Printed(logging.Handler):

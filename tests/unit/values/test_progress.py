@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import sys
 import threading
@@ -168,6 +169,22 @@ def test_commands_are_printed_before_they_run_where_that_is_wanted(tmp_path: Pat
     with commands_shown(Progress(stream), wanted=False):
         run(command, tool="Python", cwd=tmp_path)
     assert stream.getvalue().count("\n") == 1
+
+
+def test_no_command_is_printed_unasked_where_the_root_logger_prints_everything(
+    tmp_path: Path,
+) -> None:
+    stream = io.StringIO()
+    root, handler = logging.getLogger(), logging.StreamHandler(stream)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        run([sys.executable, "-c", ""], tool="Python", cwd=tmp_path)
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    assert stream.getvalue() == ""
 
 
 def test_timings_are_read_as_they_were_written() -> None:
