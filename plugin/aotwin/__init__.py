@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aotwin.checking import check
     from aotwin.formats.findings import Finding, Report
     from aotwin.payload import Model, load
-    from aotwin.pipeline import build_model
+    from aotwin.pipeline.model import build_model
     from aotwin.values import BuiltModel
 
 __all__ = [
@@ -33,7 +33,7 @@ _HOMES = {
     "Finding": "aotwin.formats.findings",
     "Model": "aotwin.payload",
     "Report": "aotwin.formats.findings",
-    "build_model": "aotwin.pipeline",
+    "build_model": "aotwin.pipeline.model",
     "check": "aotwin.checking",
     "load": "aotwin.payload",
 }

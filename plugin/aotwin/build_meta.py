@@ -98,7 +98,7 @@ def build_wheel(
             "wheel", Path(wheel_directory), settings.setuptools, metadata_directory
         )
     # Only here: it brings the PE readers along, which no other hook needs.
-    from aotwin import pipeline
+    from aotwin.pipeline import wheel
     from aotwin.progress import Progress, commands_shown
 
     progress = Progress(quiet=settings.quiet)
@@ -106,7 +106,7 @@ def build_wheel(
         setuptools_bridge.pure_wheel(settings.setuptools, metadata_directory) as pure_wheel,
         commands_shown(progress, settings.verbose),
     ):
-        return pipeline.build_wheel(settings, pure_wheel, Path(wheel_directory), progress=progress)
+        return wheel.build_wheel(settings, pure_wheel, Path(wheel_directory), progress=progress)
 
 
 @_hook

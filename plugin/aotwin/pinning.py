@@ -11,7 +11,7 @@ from pathlib import Path
 from aotwin.adapters.storage.files import replacing, storage_errors, temporary_folder
 from aotwin.adapters.tools.zig import Zig, find_zig
 from aotwin.errors import AotwinError
-from aotwin.pipeline import build_model
+from aotwin.pipeline.model import build_model
 from aotwin.progress import Progress
 from aotwin.stages.link import prepare_sysroot
 from aotwin.stages.pin import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,12 +12,12 @@ from pathlib import Path
 from aotwin.adapters.pe.readers import Readers, Readings
 from aotwin.adapters.storage.files import replacing
 from aotwin.errors import UsageError
-from aotwin.progress import Stage, parse_timings
+from aotwin.progress import Progress, Stage, parse_timings, render_timings
 from aotwin.stages.report import read_subject, render_page, require_libraries
 
 _MAX_TIMINGS_NBYTES = 1 << 20
 
-__all__ = ["read_timings", "require_libraries", "write_report"]
+__all__ = ["read_timings", "require_libraries", "write_report", "write_timings"]
 
 
 def write_report(
@@ -90,3 +91,13 @@ def read_timings(path: Path) -> tuple[Sequence[Stage], float]:
             cause=str(error)[:300],
             next_step="Give the file that aotwin build --timings FILE wrote, or leave it out.",
         ) from error
+
+
+def write_timings(path: Path, progress: Progress) -> None:
+    """Write the seconds of each stage so far as JSON.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with replacing(path.absolute()) as file:
+        file.write(render_timings(progress.stages, time.monotonic() - progress.began))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aotwin.adapters.storage.cache import cache_dir
-from aotwin.pipeline import fetch_toolchain
+from aotwin.pipeline.toolchain import fetch_toolchain
 from aotwin.progress import Progress
 from stub_compiler import COMPILER
 

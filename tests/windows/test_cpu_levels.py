@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch.export import export
 
-from aotwin import pipeline
+import aotwin
 from aotwin.adapters.tools.zig import find_zig
 from aotwin.cli import main
 from aotwin.stages.run import torch_folder
@@ -85,8 +85,8 @@ def machine(
         flags = (*toolchain.link_flags, f"-DAOTWIN_TEST_CPU_LEVEL={level}")
         toolchain = replace(toolchain, link_flags=flags)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "load_toolchain", lambda _: toolchain)
-        built = pipeline.build_model(
+        patch.setattr("aotwin.pipeline.model.load_toolchain", lambda _: toolchain)
+        built = aotwin.build_model(
             export(classifier_module(), (torch.randn(2, 64),)),
             folder,
             name="demo.levels",

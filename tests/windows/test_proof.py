@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import aotwin
-from aotwin import cli, pipeline
+from aotwin import cli
 from aotwin.errors import CheckError, ConfigurationError
+from aotwin.stages.generate import open_source
 from aotwin.weights_source import MemoryRegion, MemoryWeights
 from project_build import REPO, build_wheel
 from windows_on_wine import WindowsPython
@@ -209,8 +210,9 @@ def test_a_model_that_computes_something_else_is_not_built(
     monkeypatch.syspath_prepend(PROJECT)
     import export_models
 
-    opened = pipeline.open_source
-    monkeypatch.setattr(pipeline, "open_source", lambda *args: Broken(opened(*args), change))
+    monkeypatch.setattr(
+        "aotwin.pipeline.model.open_source", lambda *args: Broken(open_source(*args), change)
+    )
     with pytest.raises(CheckError) as caught:
         aotwin.build_model(export_models.steps(), tmp_path, name="steps", check="run")
     assert (

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import aotwin
-from aotwin import build_meta, pipeline
+from aotwin import build_meta
 from aotwin.configuration.settings import Settings
 from aotwin.errors import CheckError
 from aotwin.stages.pack.wheel import PackedFile, PackedModel, pack_wheel
@@ -54,7 +54,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
         models = [_fake_model(model.name) for model in settings.models]
         return pack_wheel(pure_wheel, models, wheel_directory, wheel_tag="win_amd64").name
 
-    monkeypatch.setattr(pipeline, "build_wheel", fake)
+    monkeypatch.setattr("aotwin.pipeline.wheel.build_wheel", fake)
     return asked
 
 
@@ -308,7 +308,7 @@ def test_an_error_of_a_stage_passes_the_same_boundary(
     def fails(*_: object, **__: object) -> str:
         raise CheckError("the DLL imports kernel33.dll", cause="no rule", next_step="Mend it.")
 
-    monkeypatch.setattr(pipeline, "build_wheel", fails)
+    monkeypatch.setattr("aotwin.pipeline.wheel.build_wheel", fails)
     enter("one-program")
     message = message_of(capfd, build_meta.build_wheel, str(tmp_path / "dist"), WINDOWS)
     assert message == "the DLL imports kernel33.dll\nno rule\nMend it.\n"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from model_folder import build_files, write_model
 
-from aotwin import cli, pipeline
+from aotwin import cli
+from aotwin.cli.build import default_name
 from aotwin.errors import UsageError
 from aotwin.progress import Progress, parse_timings
 from aotwin.values import BuiltModel
@@ -28,13 +29,13 @@ NAMES = {
 
 @pytest.mark.parametrize(("source", "name"), NAMES.values(), ids=NAMES)
 def test_a_package_is_named_after_a(source: str, name: str) -> None:
-    assert cli.default_name(source) == name
+    assert default_name(source) == name
 
 
 @pytest.mark.parametrize("source", ["1.pt2", "a b.pt2", ""])
 def test_a_source_that_gives_no_name_is_wrong_usage(source: str) -> None:
     with pytest.raises(UsageError, match="no package name") as error:
-        cli.default_name(source)
+        default_name(source)
     assert error.value.exit_code == 2
     assert "--name" in error.value.next_step
 
@@ -64,7 +65,7 @@ def test_what_was_built_is_printed_on_stdout_and_nothing_else(
         model = write_model(tmp_path / "net", build_files())
         return BuiltModel(model, {}, model / "b", model / "aotwin.json")
 
-    monkeypatch.setattr(pipeline, "build_model", build)
+    monkeypatch.setattr("aotwin.pipeline.model.build_model", build)
     command = ["build", "m:net", "-o", "out", "--cpu", "x86-64-v4", "--cpu", "x86-64-v3"]
     code = cli.main([*command, "--timings", str(tmp_path / "logs" / "stages.json")])
     assert code == 0
@@ -85,7 +86,7 @@ def test_an_interrupt_is_one_line_and_exit_code_130(
     def interrupted(*_: object, **__: object) -> BuiltModel:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "build_model", interrupted)
+    monkeypatch.setattr("aotwin.pipeline.model.build_model", interrupted)
     with pytest.raises(SystemExit) as ended:
         cli.main(["build", "m:net", "-o", "out"])
     assert ended.value.code == 130
@@ -119,7 +120,7 @@ def test_what_is_cached_is_listed_and_cleaned(
 
 
 def test_a_reader_of_stdout_that_has_gone_is_no_traceback(tmp_path: Path) -> None:
-    package = str(Path(cli.__file__).parents[1])
+    package = str(Path(cli.__file__).parents[2])
     command = [sys.executable, "-m", "aotwin", "check", *[str(tmp_path / "none")] * 50]
     process = subprocess.Popen(
         command,

@@ -1,0 +1,1 @@
+"""Whole builds: the one place that strings the stages together."""
