@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aotwin.errors import LoadError, UsageError
 from aotwin.formats.manifest import MANIFEST_NAME
+from aotwin.formats.verification import VerifiedDll, VerifiedModel, VerifiedOutput, finite
 from aotwin.payload import ModelError
 from aotwin.portable_names import path_problem
 
@@ -18,8 +20,13 @@ from aotwin.portable_names import path_problem
 _MAX_WHEEL_NBYTES = 1 << 40
 
 
-def verify(path: Path) -> bool:
-    """Prove each model of a path again and print what came of it.
+if TYPE_CHECKING:
+    # They need numpy.
+    from aotwin.payload.verify import Kept, Outcome
+
+
+def verify(path: Path) -> Iterator[tuple[Kept, Sequence[Outcome]]]:
+    """Prove each model of a path again.
 
     On Windows the DLLs are run here, on Linux through Wine: what is not trusted must not be named.
 
@@ -27,7 +34,7 @@ def verify(path: Path) -> bool:
         path: a folder with built models at any depth, or a wheel.
 
     Returns:
-        Whether all of them hold.
+        Each model, and what came of its DLLs.
 
     Raises:
         LoadError: there is no model, or it holds nothing to prove it with.
@@ -42,26 +49,21 @@ def verify(path: Path) -> bool:
                 cause=f"there is no {MANIFEST_NAME} in it",
                 next_step="Name the folder that aotwin build printed, or the wheel.",
             )
-        codes = [_verified(home) for home in homes]
-    return not any(codes)
+        yield from map(_verified, homes)
 
 
-def _verified(home: Path) -> int:
+def _verified(home: Path) -> tuple[Kept, Sequence[Outcome]]:
     try:
         # Both need numpy.
-        from aotwin.payload.verify import told
-        from aotwin.payload.verify import verify as verify_here
-
         if sys.platform == "win32":
             from aotwin.payload.verify import Kept
+            from aotwin.payload.verify import verify as verify_here
 
             kept = Kept(home)
-            outcomes = verify_here(kept)
-        else:
-            from aotwin.stages.proof import verify_folder
+            return kept, verify_here(kept)
+        from aotwin.stages.proof import verify_folder
 
-            kept, outcomes = verify_folder(home)
-        return told(kept, outcomes)
+        return verify_folder(home)
     except ModuleNotFoundError as error:
         raise LoadError(
             f"{error.name} is missing",
@@ -74,6 +76,33 @@ def _verified(home: Path) -> int:
             cause=str(error).rstrip("."),
             next_step='Models are proven that were built with check = "run".',
         ) from error
+
+
+def verified_model(kept: Kept, outcomes: Sequence[Outcome]) -> VerifiedModel:
+    """What came of one model, as values."""
+    dlls = tuple(
+        VerifiedDll(
+            each.dll,
+            str(listed["cpu"]),
+            tuple(
+                VerifiedOutput(
+                    name=row["name"],
+                    dtype=row["dtype"],
+                    elements=row["elements"],
+                    compared=row["compared"],
+                    rtol=row["rtol"],
+                    atol=row["atol"],
+                    max_abs=finite(found["max_abs"]),
+                    max_rel=finite(found["max_rel"]),
+                )
+                for row, found in zip(kept.rows, each.rows, strict=False)
+            ),
+            problem=each.problem,
+            unproven=each.unproven,
+        )
+        for listed, each in zip(kept.manifest["dlls"], outcomes, strict=True)
+    )
+    return VerifiedModel(kept.name, kept.proof["samples"], dlls)
 
 
 @contextmanager

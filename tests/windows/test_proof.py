@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 import aotwin
 from aotwin import cli
 from aotwin.errors import CheckError, ConfigurationError
+from aotwin.formats import verification
 from aotwin.stages.generate import open_source
 from aotwin.weights_source import MemoryRegion, MemoryWeights
 from project_build import REPO, build_wheel
@@ -152,6 +154,30 @@ def test_a_wheel_is_proven_again_on_linux(
     said = capsys.readouterr().out
     assert "proven.noisy: proven with 1 sample" in said
     assert "proven.steps: proven with 3 samples" in said
+
+
+def test_verify_tells_it_as_json(
+    built: tuple[Path, str], site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = Path(verification.__file__).with_name("verification.schema.json")
+    validator = Draft202012Validator(json.loads(schema.read_text("utf-8")))
+    assert cli.main(["verify", "--json", str(built[0])]) == 0
+    told = json.loads(capsys.readouterr().out)
+    validator.validate(told)
+    assert {model["name"]: model["samples"] for model in told["models"]} == {
+        "proven.noisy": 1,
+        "proven.steps": 3,
+    }
+    assert told["passed"]
+    home = site / "proven" / "steps"
+    expect_another_result(home)
+    assert cli.main(["verify", "--json", str(home)]) == 1
+    told = json.loads(capsys.readouterr().out)
+    validator.validate(told)
+    dll = told["models"][0]["dlls"][0]
+    assert (dll["file"], dll["cpu"], dll["status"]) == ("steps.dll", "x86-64-v3", "failed")
+    assert "10 of 10 elements differ by more than is allowed" in dll["reason"]
+    assert dll["outputs"][0]["max_abs"] > 0.009
 
 
 def test_verify_fails_where_a_model_gives_something_else(

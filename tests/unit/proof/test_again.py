@@ -77,15 +77,15 @@ def test_inputs_of_no_form_are_refused(tmp_path: Path) -> None:
 
 def test_a_model_without_a_proof_says_how_it_gets_one(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="cannot be proven again") as caught:
-        verify(write_model(tmp_path, build_files()))
+        list(verify(write_model(tmp_path, build_files())))
     assert 'Build it with check = "run" and proof-data = true' in caught.value.cause
 
 
 def test_what_holds_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="holds no built model"):
-        verify(tmp_path)
+        list(verify(tmp_path))
     with pytest.raises(UsageError, match="neither a folder nor a wheel"):
-        verify(tmp_path / "nowhere")
+        list(verify(tmp_path / "nowhere"))
     (tmp_path / "a.whl").write_bytes(b"no zip")
     with pytest.raises(LoadError, match="cannot be unpacked"):
-        verify(tmp_path / "a.whl")
+        list(verify(tmp_path / "a.whl"))
