@@ -17,6 +17,7 @@ from aotwin.adapters.storage.files import storage_errors
 from aotwin.bindings import bound_run_time, fitting_torches, library_reference, listed_libs
 from aotwin.errors import ConfigurationError
 from aotwin.formats.manifest import MANIFEST_NAME, render_manifest
+from aotwin.model_spec import ModelSpec
 from aotwin.progress import Progress
 from aotwin.proof_samples import Samples
 from aotwin.session import Session, result_of
@@ -39,7 +40,7 @@ from aotwin.stages.sdk import write_sdk_of
 from aotwin.stages.sign import sign_dll
 from aotwin.stages.weights import write_blob
 from aotwin.target.toolchain import Cpu
-from aotwin.values import BlobInfo, ModelSpec, SealedDll, Wrapper
+from aotwin.values import BlobInfo, SealedDll, Wrapper
 
 #: run time of a model -> the files of payload/ that its package has
 _PAYLOAD = {

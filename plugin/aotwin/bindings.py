@@ -9,13 +9,14 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
+from aotwin.model_spec import ModelSpec
 from aotwin.session import Session, run_time_of
 from aotwin.stages.check import require_sound_libs
 from aotwin.stages.compatibility import verdicts
 from aotwin.stages.link import exported_names
 from aotwin.stages.runtime import RunTime, choose_run_time
 from aotwin.stages.wrapper import extern_targets
-from aotwin.values import ModelSpec, RuntimeLibs, Wrapper
+from aotwin.values import RuntimeLibs, Wrapper
 
 
 def bound_run_time(

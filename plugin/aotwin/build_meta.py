@@ -115,7 +115,7 @@ def build_sdist(sdist_directory: str, config_settings: ConfigSettings | None = N
     settings = _load(config_settings)
     # Wings are imported by the hooks that enter them: most hooks need none.
     from aotwin.adapters.archives.sdist_tar import write_sdist
-    from aotwin.stages.generate import model_sources
+    from aotwin.stages.model_files import model_sources
 
     additions = model_sources(settings.project_dir, settings.models)
     with setuptools_bridge.sdist(settings.setuptools) as sdist:

@@ -26,6 +26,7 @@ from aotwin.formats.manifest_reader import (
     ManifestError,
     parse_manifest,
 )
+from aotwin.model_spec import ModelSpec
 from aotwin.payload import ModelError
 from aotwin.session import Session
 from aotwin.stages.check import check_path, require_loadable, require_sound
@@ -33,7 +34,7 @@ from aotwin.stages.pack import ModelContents, PackedFile, PackedModel, billed_pr
 from aotwin.stages.runtime import LIBS_FOLDER, packed_name
 from aotwin.stages.sign import sign_dll
 from aotwin.target.toolchain import Toolchain
-from aotwin.values import ModelSpec, SealedDll
+from aotwin.values import SealedDll
 
 #: what AOTInductor and aotwin write beside the code: data, which nothing runs
 _DATA_SUFFIXES = frozenset({".json", ".npz"})

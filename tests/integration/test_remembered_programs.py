@@ -15,12 +15,13 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from aotwin.adapters.storage.results import enabled
+from aotwin.model_spec import ModelSpec
 from aotwin.stages.generate import aotinductor, program_key, saved_program
 from aotwin.stages.generate.aotinductor import generate
 from aotwin.stages.generate.model_source import open_source
 from aotwin.stages.wrapper import parse_source
 from aotwin.target.toolchain import load_toolchain
-from aotwin.values import ModelSpec, Wrapper
+from aotwin.values import Wrapper
 
 pytestmark = pytest.mark.torch
 
@@ -331,7 +332,7 @@ SAVED = """
 import pathlib, sys
 from aotwin.stages.generate.model_source import open_source
 from aotwin.target.toolchain import load_toolchain
-from aotwin.values import ModelSpec
+from aotwin.model_spec import ModelSpec
 
 toolchain = load_toolchain("windows")
 path, name = pathlib.Path(sys.argv[1]), sys.argv[2]

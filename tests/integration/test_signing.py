@@ -27,10 +27,11 @@ from aotwin.adapters.pe.authenticode import (
 )
 from aotwin.adapters.pe.checksum import with_checksum
 from aotwin.errors import AotwinError
+from aotwin.model_spec import SignOptions
 from aotwin.stages.check.dll import check_dll
 from aotwin.stages.link.linker import seal
 from aotwin.stages.sign.signer import Signer, open_signer, sign_dll
-from aotwin.values import SealedDll, SignOptions
+from aotwin.values import SealedDll
 from signing import (
     PASSWORD,
     Certificate,

@@ -27,6 +27,7 @@ FLOORS = (
     ("aotwin.target", "aotwin.formats"),
     (
         "aotwin.errors",
+        "aotwin.model_spec",
         "aotwin.own_code",
         "aotwin.portable_names",
         "aotwin.progress",

@@ -8,9 +8,9 @@ from model_dlls import ModelDll
 from weights_host import WeightsHost
 
 from aotwin.adapters.pe.authenticode import read_signature
+from aotwin.model_spec import SignOptions
 from aotwin.stages.link.linker import seal
 from aotwin.stages.sign.signer import open_signer, sign_dll
-from aotwin.values import SignOptions
 from signing import make_certificate
 
 

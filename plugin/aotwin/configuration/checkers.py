@@ -6,7 +6,6 @@ raises a `ConfigurationError` that says what was expected.
 
 from __future__ import annotations
 
-import difflib
 import keyword
 import re
 import sys
@@ -16,7 +15,6 @@ from typing import Any
 
 from aotwin.errors import ConfigurationError
 from aotwin.portable_names import name_problem
-from aotwin.target.toolchain import known_targets, load_toolchain
 
 #: takes a value as TOML gives it and the full name of its key; returns it checked
 Checker = Callable[[object, str], Any]
@@ -29,13 +27,9 @@ RUN_TIMES = ("auto", "own", "torch")
 #: how DLLs are checked before they are packed, from the quickest
 CHECKS = ("static", "wine", "run")
 
-_RELEASE = re.compile(r"\d{1,4}\.\d{1,4}\.\d{1,4}")
-_URL = re.compile(r"https?://[A-Za-z0-9\[][!-~]{0,2000}")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PROGRAM_REFERENCE = re.compile(
-    rf"{_IDENTIFIER.pattern}(\.{_IDENTIFIER.pattern})*:"
-    rf"{_IDENTIFIER.pattern}(\.{_IDENTIFIER.pattern})*"
-)
+# Compiled where they are needed: every hook imports this module, and most need neither.
+_RELEASE = r"\d{1,4}\.\d{1,4}\.\d{1,4}"
+_URL = r"https?://[A-Za-z0-9\[][!-~]{0,2000}"
 
 
 def wrong(where: str, value: object, expected: str, next_step: str = "") -> ConfigurationError:
@@ -49,6 +43,8 @@ def wrong(where: str, value: object, expected: str, next_step: str = "") -> Conf
 
 def unknown(where: str, key: str, known: Iterable[str]) -> ConfigurationError:
     """The error for a key that nobody reads, with the nearest one that somebody does."""
+    import difflib
+
     names = sorted(known)
     near = difflib.get_close_matches(key, names, n=1)
     return ConfigurationError(
@@ -62,7 +58,12 @@ def unknown(where: str, key: str, known: Iterable[str]) -> ConfigurationError:
 
 def is_program_reference(program: str) -> bool:
     """True for "module:attribute", False for a path."""
-    return _PROGRAM_REFERENCE.fullmatch(program) is not None
+    module, _, attribute = program.partition(":")
+    return all(_is_identifier(part) for part in (*module.split("."), *attribute.split(".")))
+
+
+def _is_identifier(text: str) -> bool:
+    return text.isascii() and text.isidentifier()
 
 
 def check_model_name(name: str, where: str) -> None:
@@ -77,7 +78,7 @@ def check_model_name(name: str, where: str) -> None:
     """
     for part in name.split("."):
         problem = ""
-        if not _IDENTIFIER.fullmatch(part):
+        if not _is_identifier(part):
             problem = f"{part!r} is no identifier of ASCII letters, digits and underscores"
         elif keyword.iskeyword(part):
             problem = f"{part!r} is a keyword of Python"
@@ -106,6 +107,8 @@ def check_cpus(cpus: tuple[str, ...], target: str, where: str) -> None:
     Raises:
         ConfigurationError: with the nearest known name.
     """
+    from aotwin.target.toolchain import load_toolchain
+
     known = load_toolchain(target).cpus
     for cpu in cpus:
         if cpu not in known:
@@ -127,6 +130,8 @@ def target_name(value: object, where: str) -> str:
         raise wrong(where, value, "the name of a target")
     if value == NO_TARGET:
         return value
+    from aotwin.target.toolchain import known_targets, load_toolchain
+
     spellings = {
         spelling: name
         for name in known_targets()
@@ -247,7 +252,7 @@ def _is_plain(value: object) -> bool:
 
 
 def torch_version(value: object, where: str) -> str:
-    if not isinstance(value, str) or not _RELEASE.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_RELEASE, value):
         raise wrong(where, value, 'a version of torch, such as "2.12.1"')
     return value
 
@@ -259,7 +264,7 @@ def line_of_text(value: object, where: str) -> str:
 
 
 def web_address(value: object, where: str) -> str:
-    if not isinstance(value, str) or not _URL.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_URL, value):
         raise wrong(where, value, "a URL that begins with http:// or https://")
     return value
 

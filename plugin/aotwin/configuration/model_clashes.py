@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aotwin.errors import ConfigurationError
-from aotwin.values import SDK_STEMS, ModelSpec
+from aotwin.model_spec import SDK_STEMS, ModelSpec
 
 
 def refuse_clashes(models: Sequence[ModelSpec]) -> None:

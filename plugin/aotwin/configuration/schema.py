@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aotwin.configuration import checkers
 from aotwin.configuration.checkers import Checker, unknown, wrong
-from aotwin.values import SignOptions
+from aotwin.model_spec import SignOptions
 
 
 @dataclass(frozen=True)

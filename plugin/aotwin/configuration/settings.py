@@ -21,8 +21,7 @@ from aotwin.configuration.checkers import (
 from aotwin.configuration.model_clashes import refuse_clashes
 from aotwin.configuration.schema import MODEL_KEYS, OTHER_VARIABLES, PROJECT_KEYS
 from aotwin.errors import ConfigurationError
-from aotwin.target.toolchain import load_toolchain
-from aotwin.values import ModelSpec
+from aotwin.model_spec import ModelSpec
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -303,6 +302,8 @@ def _for_target(
     project: tuple[str, ...] | None,
 ) -> tuple[ModelSpec, ...]:
     """The models with their cpus filled in and checked, their files seen."""
+    from aotwin.target.toolchain import load_toolchain
+
     if not models:
         raise ConfigurationError(
             f"no model is configured for target {target}",

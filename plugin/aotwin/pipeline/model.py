@@ -13,13 +13,14 @@ from aotwin.bindings import write_libs
 from aotwin.configuration.checkers import is_program_reference
 from aotwin.errors import StorageError
 from aotwin.formats.manifest import MANIFEST_NAME
+from aotwin.model_spec import ModelSpec
 from aotwin.progress import Progress
 from aotwin.session import open_session
 from aotwin.stages.generate import open_source
 from aotwin.stages.runtime import LIBS_FOLDER
 from aotwin.target.toolchain import Toolchain, load_toolchain
 from aotwin.termination import undisturbed
-from aotwin.values import BuiltModel, ModelSpec
+from aotwin.values import BuiltModel
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

@@ -26,10 +26,10 @@ from aotwin.adapters.tools.zig import Zig
 from aotwin.errors import ConfigurationError, LoadError
 from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.formats.manifest_reader import MAX_MANIFEST_NBYTES, ManifestError, parse_manifest
+from aotwin.model_spec import SDK_STEMS
 from aotwin.stages.link import definition_file, import_library_command, runtime_flags
 from aotwin.stages.runtime import LIBRARY, build_library
 from aotwin.target.toolchain import Toolchain, toolchain_path
-from aotwin.values import SDK_STEMS
 from aotwin.version import __version__
 
 RUN_PROGRAM = "aotwin-run.exe"

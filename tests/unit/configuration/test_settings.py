@@ -10,8 +10,8 @@ import pytest
 from aotwin.configuration import schema
 from aotwin.configuration.settings import ConfigSettings, Settings, load_settings
 from aotwin.errors import ConfigurationError
+from aotwin.model_spec import SignOptions
 from aotwin.reproducible import DEFAULT_EPOCH, source_date_epoch, zip_date_time
-from aotwin.values import SignOptions
 
 REPOSITORY = Path(__file__).parents[3]
 MODEL = '[tool.aotwin.models."demo.classifier"]\nprogram = "export_model:classifier"\n'

@@ -13,10 +13,10 @@ from model_folder import build_files, manifest_of, sha256
 from aotwin.assembly import payload_of
 from aotwin.errors import AotwinError
 from aotwin.formats.manifest import generator_name
+from aotwin.model_spec import ModelSpec
 from aotwin.prebuilt import Prebuilt, open_prebuilt, shared_libs
 from aotwin.stages.pack import PackedFile
 from aotwin.target.toolchain import load_toolchain
-from aotwin.values import ModelSpec
 
 TOOLCHAIN = load_toolchain("windows")
 NAME = "demo.classifier"

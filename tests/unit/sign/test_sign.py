@@ -11,10 +11,10 @@ from aotwin.adapters.pe import pefile_reader as pe_pefile
 from aotwin.adapters.pe.authenticode import has_signature, unsigned_bytes
 from aotwin.adapters.pe.image import facts_of
 from aotwin.adapters.tools import process
+from aotwin.model_spec import SignOptions
 from aotwin.stages.sign import signer
 from aotwin.stages.sign.signer import Signer, sign_command
 from aotwin.stages.sign.trial_image import trial_image
-from aotwin.values import SignOptions
 
 SIGNER = Signer("/usr/bin/osslsigncode", Path("/secrets/signer.p12"), "se cret")
 

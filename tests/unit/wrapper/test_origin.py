@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from aotwin.errors import ConfigurationError
+from aotwin.model_spec import ModelSpec
 from aotwin.stages.generate.model_source import open_source
 from aotwin.stages.wrapper import origin_of, read_wrapper
 from aotwin.target.toolchain import load_toolchain
-from aotwin.values import ModelSpec
 
 WRAPPERS = Path(__file__).parents[2] / "wrappers"
 TOOLCHAIN = load_toolchain("windows")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import sys
 from contextlib import suppress
@@ -47,7 +46,7 @@ def claim_folder(parent: Path) -> Claim:
         OSError: it cannot be made.
     """
     while True:
-        folder = parent / f".aotwin-{secrets.token_hex(8)}"
+        folder = parent / f".aotwin-{os.urandom(8).hex()}"
         folder.mkdir(mode=0o700)
         if sys.platform == "win32":
             return Claim(folder, None)

@@ -1,22 +1,17 @@
 """setuptools, which does everything about a project that is not a model.
 
 Its backend is imported inside the functions: that patches distutils and takes a while, which
-`import aotwin.build_meta` must not.
+`import aotwin.build_meta` must not. Nor must what only some hooks need.
 """
 
 from __future__ import annotations
 
-import errno
 import importlib
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from aotwin.adapters.storage.files import temporary_folder
-from aotwin.errors import StorageError
 
 #: config settings that are setuptools' own
 Settings = Mapping[str, "str | list[str] | None"]
@@ -71,6 +66,10 @@ def pure_wheel(settings: Settings, metadata: str | None) -> Iterator[Path]:
     setuptools' working files go to that folder too: what an earlier build left in the project's
     `build/` would otherwise slip into the wheel.
     """
+    import shlex
+
+    from aotwin.adapters.storage.files import temporary_folder
+
     with temporary_folder() as folder:
         own = settings.get("--build-option") or []
         options = shlex.split(own) if isinstance(own, str) else list(own)
@@ -82,6 +81,8 @@ def pure_wheel(settings: Settings, metadata: str | None) -> Iterator[Path]:
 @contextmanager
 def sdist(settings: Settings) -> Iterator[Path]:
     """The project's sdist as setuptools makes it, in a private folder."""
+    from aotwin.adapters.storage.files import temporary_folder
+
     with temporary_folder() as folder:
         yield folder / build("sdist", folder, settings)
 
@@ -93,6 +94,10 @@ def _call(hook: str, *arguments: object) -> Any:
     try:
         return getattr(backend, hook)(*arguments)
     except (OSError, SystemExit) as error:
+        import errno
+
+        from aotwin.errors import StorageError
+
         # distutils turns an OSError into SystemExit("error: ...").
         for cause in (error, error.__context__):
             if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):

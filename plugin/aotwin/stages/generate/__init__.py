@@ -4,6 +4,5 @@ The only wing that imports torch, and only inside the functions that need it.
 """
 
 from aotwin.stages.generate.model_source import Generator, open_source
-from aotwin.stages.generate.sources import model_sources
 
-__all__ = ["Generator", "model_sources", "open_source"]
+__all__ = ["Generator", "open_source"]

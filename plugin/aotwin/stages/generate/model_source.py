@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 from aotwin.configuration.checkers import is_program_reference
 from aotwin.errors import ConfigurationError
+from aotwin.model_spec import ModelSpec
 from aotwin.proof_samples import Samples
 from aotwin.stages.generate.saved_program import SavedProgram
 from aotwin.stages.wrapper import Origin, is_wrapper, origin_of, read_wrapper
 from aotwin.target.toolchain import Cpu, Toolchain
-from aotwin.values import ModelSpec, Wrapper
+from aotwin.values import Wrapper
 from aotwin.weights_source import MemoryWeights, WeightSource
 
 

@@ -25,9 +25,10 @@ from aotwin.adapters.pe.readers import read_with
 from aotwin.adapters.storage.files import replacing, storage_errors, temporary_folder
 from aotwin.adapters.tools import process
 from aotwin.errors import AotwinError, ConfigurationError, ToolError
+from aotwin.model_spec import SignOptions
 from aotwin.reproducible import source_date_epoch
 from aotwin.stages.sign.trial_image import trial_image
-from aotwin.values import DllSignature, SealedDll, SignOptions
+from aotwin.values import DllSignature, SealedDll
 
 CERTIFICATE_VARIABLE = "AOTWIN_SIGN_CERTIFICATE"
 PASSWORD_VARIABLE = "AOTWIN_SIGN_PASSWORD"  # noqa: S105 - the name of the variable

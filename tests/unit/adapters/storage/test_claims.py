@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from aotwin.adapters.storage import claims
 from aotwin.adapters.storage.claims import claim_folder, remove_abandoned
 from aotwin.adapters.storage.files import replacing, working_folder
 
@@ -132,13 +131,12 @@ def test_a_folder_that_is_taken_before_it_is_locked_is_made_anew(
 ) -> None:
     """Another build may look at the folder at any moment between mkdir and flock."""
     made: list[str] = []
-    token_hex = claims.secrets.token_hex
+    urandom, opened, locked = os.urandom, os.open, fcntl.flock
 
-    def interfering(nbytes: int) -> str:
-        made.append(token_hex(nbytes))
-        return made[-1]
-
-    opened, locked = os.open, fcntl.flock
+    def interfering(nbytes: int) -> bytes:
+        name = urandom(nbytes)
+        made.append(name.hex())
+        return name
 
     def taken_when_empty(path: Path, flags: int, *mode: int, **more: int | None) -> int:
         if len(made) == 1 and flags & os.O_EXCL:
@@ -150,7 +148,7 @@ def test_a_folder_that_is_taken_before_it_is_locked_is_made_anew(
             shutil.rmtree(tmp_path / f".aotwin-{made[1]}")
         locked(lock, kind)
 
-    monkeypatch.setattr(claims.secrets, "token_hex", interfering)
+    monkeypatch.setattr(os, "urandom", interfering)
     monkeypatch.setattr(os, "open", taken_when_empty)
     monkeypatch.setattr(fcntl, "flock", taken_before_its_lock)
     claim = claim_folder(tmp_path)

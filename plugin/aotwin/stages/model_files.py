@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aotwin.configuration.checkers import is_program_reference
 from aotwin.errors import ConfigurationError, StorageError
-from aotwin.values import ModelSpec
+from aotwin.model_spec import ModelSpec
 
 #: folders of a project in which top-level modules are looked for
 SOURCE_ROOTS = ("", "src")
