@@ -65,7 +65,7 @@ class Job:
     directory: Path
     blob: BlobInfo
     wrappers: dict[Cpu, Wrapper] = field(default_factory=dict)
-    objects: dict[Cpu, Future[bytes]] = field(default_factory=dict)
+    objects: dict[Cpu, Future[tuple[bytes, ...]]] = field(default_factory=dict)
     #: files of the SDK in `directory` -> sha256, hex
     sdk: dict[str, str] = field(default_factory=dict)
     #: the run time that it was bound to; None over torch
@@ -145,7 +145,7 @@ def share_blobs(jobs: Sequence[Job], progress: Progress) -> None:
         )
 
 
-def _compile(spec: ModelSpec, wrapper: Wrapper, cpu: Cpu, session: Session) -> bytes:
+def _compile(spec: ModelSpec, wrapper: Wrapper, cpu: Cpu, session: Session) -> tuple[bytes, ...]:
     with session.progress.stage(f"compile {spec.name} for {cpu.name}"):
         return compile_wrapper(
             wrapper,

@@ -17,13 +17,14 @@ from aotwin.stages.link.compiler import (
     compile_flags,
     compile_wrapper,
     definitions_for,
-    translation_unit,
 )
 from aotwin.stages.link.sysroot import Sysroot
+from aotwin.stages.link.units import translation_units
 from aotwin.stages.wrapper.reader import read_wrapper
 from aotwin.target.toolchain import load_toolchain
 from aotwin.values import Wrapper
 
+WRAPPERS = Path(__file__).parents[2] / "wrappers"
 TOOLCHAIN = load_toolchain("windows")
 V3, V4 = TOOLCHAIN.cpus["x86-64-v3"], TOOLCHAIN.cpus["x86-64-v4"]
 
@@ -60,10 +61,47 @@ def zig(tmp_path: Path) -> Zig:
 
 
 def test_the_wrapper_lies_between_our_parts_and_is_llp64(wrapper: Wrapper) -> None:
-    text = translation_unit(wrapper)
+    text = translation_units(wrapper).model
     assert text.startswith('#include "aotwin_before.h"\n')
     assert text.endswith('#include "aotwin_after.h"\n')
     assert "int64_t n = 5LL; // 5L stays" in text
+
+
+#: in front of a model, as AOTInductor puts them there
+ENTRY_POINTS = 'extern "C" {\nlong entry_point() { return 1L; }\n} // extern "C"\n'
+
+
+def with_entry_points(wrapper: Wrapper, points: str = ENTRY_POINTS) -> Wrapper:
+    header, rest = wrapper.source.split("\n", 1)
+    return dataclasses.replace(wrapper, source=f"{header}\n{points}{rest}")
+
+
+def test_entry_points_are_a_unit_of_their_own_with_our_parts(wrapper: Wrapper) -> None:
+    units = translation_units(with_entry_points(wrapper))
+    header = "#include <torch/csrc/inductor/aoti_include/cpu.h>\n"
+    assert units.interface.startswith(f'#include "aotwin_before.h"\n{header}')
+    assert units.interface.endswith('#include "aotwin_after.h"\n')
+    assert "int64_t entry_point() { return 1LL; }" in units.interface
+    assert "AOTInductorModel::" not in units.interface
+    assert units.model.startswith(f'#include "aotwin_before.h"\n{header}namespace torch')
+    assert "entry_point" not in units.model
+    assert "aotwin_after" not in units.model
+
+
+def test_what_ends_like_entry_points_behind_the_model_s_constructor_stays(wrapper: Wrapper) -> None:
+    behind = dataclasses.replace(wrapper, source=wrapper.source + ENTRY_POINTS)
+    assert translation_units(behind).interface == ""
+    assert translation_units(behind).model.endswith('#include "aotwin_after.h"\n')
+
+
+@pytest.mark.parametrize("version", sorted(path.name for path in WRAPPERS.glob("2.*")))
+def test_the_wrappers_of_every_torch_come_apart(version: str) -> None:
+    for path in (WRAPPERS / version).glob("*/*.wrapper.cpp"):
+        units = translation_units(Wrapper(path.read_text("utf-8"), (), (), {}, None, (), ()))
+        assert "AOTInductorModelContainerRun(" in units.interface
+        assert "AOTInductorModelContainerRun(" not in units.model
+        assert "AOTInductorModel::run_impl(" in units.model
+        assert "AOTInductorModel::run_impl(" not in units.interface
 
 
 def test_definitions_are_the_target_s_in_place_of_the_build_host_s(wrapper: Wrapper) -> None:
@@ -105,7 +143,7 @@ def test_an_object_is_compiled_once_for_all_that_goes_into_it(
     same: dict[str, Any] = {"toolchain": TOOLCHAIN, "cpu": V3, "sysroot": sysroot, "zig": zig}
     moved = Sysroot(tmp_path / "elsewhere" / "torch", "2.13.0", "0" * 64)
     for arguments in (same, same, {**same, "sysroot": moved}):
-        assert compile_wrapper(wrapper, **arguments) == b"object"
+        assert compile_wrapper(wrapper, **arguments) == (b"object",)
     assert calls(zig) == 1
     other_lib = dataclasses.replace(zig, lib_dir=tmp_path / "another zig" / "lib")
     others: list[tuple[Wrapper, dict[str, Any]]] = [
@@ -119,6 +157,23 @@ def test_an_object_is_compiled_once_for_all_that_goes_into_it(
     for count, (other, arguments) in enumerate(others, start=2):
         compile_wrapper(other, **arguments)
         assert calls(zig) == count
+
+
+def test_entry_points_are_compiled_once_for_all_models_and_results_do_not_matter(
+    wrapper: Wrapper, sysroot: Sysroot, zig: Zig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AOTWIN_CACHE_DIR", str(tmp_path / "user"))
+    monkeypatch.setenv("AOTWIN_NO_CACHE", "1")
+    arguments: dict[str, Any] = {"toolchain": TOOLCHAIN, "cpu": V3, "sysroot": sysroot, "zig": zig}
+    first = with_entry_points(wrapper)
+    assert compile_wrapper(first, **arguments) == (b"object", b"object")
+    assert calls(zig) == 2
+    other = dataclasses.replace(first, source=first.source + "\n")
+    compile_wrapper(other, **arguments)
+    assert calls(zig) == 3
+    compile_wrapper(with_entry_points(wrapper, "// later\n" + ENTRY_POINTS), **arguments)
+    compile_wrapper(first, **{**arguments, "cpu": V4})
+    assert calls(zig) == 7
 
 
 @pytest.mark.parametrize("text", ["", "nonsense"], ids=["compiles", "does not compile"])
@@ -142,4 +197,4 @@ def test_the_source_is_kept_where_the_user_asks_for_it_and_it(
     else:
         compile_wrapper(changed, **arguments)
     (kept,) = (tmp_path / "kept").iterdir()
-    assert kept.read_text() == translation_unit(changed)
+    assert kept.read_text() == translation_units(changed).model

@@ -93,15 +93,17 @@ def test_a_definition_file_names_the_dll_and_every_export() -> None:
 
 def test_a_link_takes_the_sysroot_s_libraries_and_names_the_dll(tmp_path: Path) -> None:
     sysroot = Sysroot(tmp_path, "2.13.0", "")
-    command = link_command("m.dll", TOOLCHAIN, sysroot)
+    command = link_command("m.dll", ("a.obj", "b.obj"), TOOLCHAIN, sysroot)
     assert command[: len(runtime_flags(TOOLCHAIN))] == runtime_flags(TOOLCHAIN)
     assert command[-2:] == ["-o", "m.dll"]
+    assert {"a.obj", "b.obj"} < set(command)
     for library in ("import/libtorch_cpu.a", "import/liblibiomp5md.a", "lib/sleef.lib"):
         assert str(tmp_path / library) in command
 
 
 def test_a_bound_dll_is_linked_with_nothing_of_torch(tmp_path: Path) -> None:
-    command = link_command("m.dll", TOOLCHAIN, Sysroot(tmp_path, "2.13.0", ""), own=True)
+    sysroot = Sysroot(tmp_path, "2.13.0", "")
+    command = link_command("m.dll", ("model.obj",), TOOLCHAIN, sysroot, own=True)
     assert "aotwin_binding.c" in command
     assert not any("torch_cpu" in word or "iomp" in word for word in command)
 

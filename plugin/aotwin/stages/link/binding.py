@@ -27,16 +27,16 @@ _OWN = (
 )
 
 
-def called_functions(compiled: bytes) -> tuple[str, ...]:
+def called_functions(compiled: Iterable[bytes]) -> tuple[str, ...]:
     """Names of the run time's functions that a compiled wrapper calls, sorted.
 
     Args:
-        compiled: the wrapper's object.
+        compiled: the wrapper's objects.
 
     Raises:
-        ToolError: it is no COFF object.
+        ToolError: one is no COFF object.
     """
-    names = undefined_symbols(compiled) - torch_numbers()
+    names = frozenset().union(*map(undefined_symbols, compiled)) - torch_numbers()
     return tuple(sorted(name for name in names if _OF_RUN_TIME.fullmatch(name)))
 
 

@@ -1,23 +1,26 @@
-"""Stage compile: the wrapper's C++ and the DLL's run-time part become one COFF object.
+"""Stage compile: the wrapper's C++ and the DLL's run-time part become COFF objects.
 
-One translation unit: the run-time part needs the generated model class for shapes and strides,
-and replaces some of the generated entry points. What was compiled once is not compiled again:
-objects are kept among the results, under a digest of everything that went in.
+The run-time part is compiled with the generated entry points, some of which it replaces. What was
+compiled once is not compiled again: a model's object is kept among the results, and that of the
+entry points, which all models of a torch share, beside aotwin's own run time; each under a digest
+of everything that went in.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from aotwin.adapters.storage.cache import build_once, cache_dir
 from aotwin.adapters.storage.files import storage_errors, temporary_folder
 from aotwin.adapters.storage.results import key_of, remembered
 from aotwin.adapters.tools.zig import Zig
 from aotwin.stages.link.sysroot import Sysroot
-from aotwin.stages.wrapper import to_llp64
+from aotwin.stages.link.units import translation_units
 from aotwin.target.toolchain import Cpu, Toolchain, toolchain_path
 from aotwin.values import Wrapper
 
@@ -27,40 +30,48 @@ _SOURCE = "model.cpp"
 
 def compile_wrapper(
     wrapper: Wrapper, *, toolchain: Toolchain, cpu: Cpu, sysroot: Sysroot, zig: Zig
-) -> bytes:
+) -> tuple[bytes, ...]:
     """Compile a wrapper for one CPU level of the target.
 
     Returns:
-        The COFF object.
+        COFF objects: the model's, and, where the entry points are not in it, theirs.
 
     Raises:
         ToolError: the compiler failed; the cause is its first error.
-        StorageError: there is no room for the source and the object.
+        StorageError: there is no room for a source or an object.
     """
-    source = translation_unit(wrapper)
+    units = translation_units(wrapper)
     flags = compile_flags(toolchain, cpu, definitions_for(wrapper, toolchain, cpu))
+    command = compile_command(flags, sysroot, zig)
 
     def compiled() -> bytes:
         with temporary_folder() as folder:
-            path = folder / _SOURCE
-            with storage_errors(path):
-                path.write_text(source, encoding="utf-8")
-            try:
-                zig.run(
-                    compile_command(flags, sysroot, zig), cwd=folder, doing="compiling the wrapper"
-                )
-            finally:
-                _keep(path)
-            return (folder / _OBJECT).read_bytes()
+            return _compile(units.model, folder, command, zig)
 
-    return remembered("objects", _object_key(source, flags, sysroot, zig), compiled)
+    model = remembered("objects", _object_key(units.model, flags, sysroot, zig), compiled)
+    if not units.interface:
+        return (model,)
+
+    def build(folder: Path) -> None:
+        _compile(units.interface, folder, command, zig)
+        (folder / _SOURCE).unlink()
+
+    key = _object_key(units.interface, flags, sysroot, zig)
+    name = hashlib.sha256(key.encode()).hexdigest()[:32]
+    shared = build_once(cache_dir() / "objects" / name, build)
+    with storage_errors(shared):
+        return model, (shared / _OBJECT).read_bytes()
 
 
-def translation_unit(wrapper: Wrapper) -> str:
-    """The C++ that is compiled: run-time part, wrapper made LLP64-safe, run-time part."""
-    return "\n".join(
-        ('#include "aotwin_before.h"', to_llp64(wrapper.source), '#include "aotwin_after.h"', "")
-    )
+def _compile(source: str, folder: Path, command: list[str], zig: Zig) -> bytes:
+    path = folder / _SOURCE
+    with storage_errors(path):
+        path.write_text(source, encoding="utf-8")
+    try:
+        zig.run(command, cwd=folder, doing="compiling the wrapper")
+    finally:
+        _keep(path)
+    return (folder / _OBJECT).read_bytes()
 
 
 def definitions_for(wrapper: Wrapper, toolchain: Toolchain, cpu: Cpu) -> tuple[str, ...]:
@@ -99,6 +110,7 @@ def compile_command(flags: Iterable[str], sysroot: Sysroot, zig: Zig) -> list[st
         _OBJECT,
         *flags,
         f"-I{toolchain_path('windows/dll')}",
+        f"-I{toolchain_path('windows/dll/standard')}",
         *(f"-isystem{folder}" for folder in sysroot.include_dirs),
         f"-ffile-prefix-map={sysroot.directory}=sysroot",
         f"-ffile-prefix-map={zig.lib_dir}=zig",
@@ -118,8 +130,14 @@ def identity_of(sysroot: Sysroot, zig: Zig) -> tuple[str, ...]:
 
 def own_sources() -> tuple[bytes, ...]:
     """Names and contents of what of ours is compiled into a DLL."""
-    files = [path for path in sorted(toolchain_path("windows/dll").iterdir()) if path.is_file()]
-    return tuple(part for path in files for part in (path.name.encode(), path.read_bytes()))
+    root = toolchain_path("windows/dll")
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    names = [path.relative_to(root).as_posix() for path in files]
+    return tuple(
+        part
+        for name, path in zip(names, files, strict=True)
+        for part in (name.encode(), path.read_bytes())
+    )
 
 
 def _keep(source: Path) -> None:

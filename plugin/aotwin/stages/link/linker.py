@@ -46,13 +46,14 @@ _PAIRING = "aotwin_pairing.c"
 _DESCRIPTION = "aotwin_description.c"
 _BINDING = "aotwin_binding.c"
 _DEFINITION = "model.def"
-_OBJECT = "model.obj"
+#: the wrapper's, in the order of `compile_wrapper`
+_OBJECTS = ("model.obj", "interface.obj")
 #: definitions of the C API in a generated wrapper, at the start of a line
 _ENTRY_POINT = re.compile(r"^AOTIRuntimeError\s+(AOTInductor\w+)\s*\(", re.MULTILINE)
 
 
 def link_model(
-    compiled: bytes,
+    compiled: Sequence[bytes],
     wrapper: Wrapper,
     blob: BlobInfo,
     *,
@@ -68,7 +69,7 @@ def link_model(
     """Link one DLL and seal it: the digest is taken right after the last byte was written.
 
     Args:
-        compiled: the wrapper's object.
+        compiled: the wrapper's objects.
         blob: the weights that the DLL will accept, under the name that it will look for.
         dll_name: file name of the DLL.
         output_dir: where the DLL goes.
@@ -81,7 +82,7 @@ def link_model(
     """
     path = output_dir / dll_name
     files = {
-        _OBJECT: compiled,
+        **dict(zip(_OBJECTS, compiled, strict=False)),
         _PAIRING: pairing_source(blob, wrapper.constants).encode(),
         _DESCRIPTION: description_source(
             wrapper,
@@ -93,7 +94,8 @@ def link_model(
         **({_BINDING: binding.encode()} if binding else {}),
         _DEFINITION: definition_file(dll_name, exported_names(wrapper)).encode(),
     }
-    command = link_command(dll_name, toolchain, sysroot, own=bool(binding))
+    objects = _OBJECTS[: len(compiled)]
+    command = link_command(dll_name, objects, toolchain, sysroot, own=bool(binding))
 
     def linked() -> bytes:
         with tempfile.TemporaryDirectory(prefix=".link-", dir=output_dir) as folder:
@@ -140,9 +142,14 @@ def definition_file(dll_name: str, names: Iterable[str]) -> str:
 
 
 def link_command(
-    dll_name: str, toolchain: Toolchain, sysroot: Sysroot, *, own: bool = False
+    dll_name: str,
+    objects: Sequence[str],
+    toolchain: Toolchain,
+    sysroot: Sysroot,
+    *,
+    own: bool = False,
 ) -> list[str]:
-    """The `zig c++` call that links, to be run in the folder of the object.
+    """The `zig c++` call that links, to be run in the folder of the objects.
 
     Args:
         own: whether the model calls our own run time, so that nothing is imported from torch.
@@ -154,7 +161,7 @@ def link_command(
     ]
     return [
         *runtime_flags(toolchain),
-        _OBJECT,
+        *objects,
         _PAIRING,
         _DESCRIPTION,
         str(toolchain_path("windows/dll") / "locale_support.c"),

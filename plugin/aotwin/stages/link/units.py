@@ -1,0 +1,44 @@
+"""What of a wrapper is compiled for each model, and what once for all models of a torch.
+
+AOTInductor puts the definitions of its C API in front of each model, which are the same for all
+that a torch generates and bring its containers of models along: more to compile than most models
+have themselves. They meet the model in the class `AOTInductorModel`, which torch's headers declare.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aotwin.stages.wrapper import to_llp64
+from aotwin.values import Wrapper
+
+#: the end of the C API's definitions (torch/csrc/inductor/aoti_runtime/interface.cpp of any torch)
+_INTERFACE_END = re.compile(r'^\} // extern "C"\n', re.MULTILINE)
+_CONSTRUCTOR = re.compile(r"^AOTInductorModel::AOTInductorModel\(", re.MULTILINE)
+#: what a wrapper begins with
+_HEADER = re.compile(r"\s*(#include <torch/csrc/inductor/aoti_include/\w+\.h>\n)")
+_BEFORE, _AFTER = '#include "aotwin_before.h"', '#include "aotwin_after.h"'
+
+
+@dataclass(frozen=True)
+class Units:
+    """The translation units of a wrapper, made LLP64-safe, with the DLL's run-time part."""
+
+    model: str
+    #: the C API and the run-time part; "" where they could not be told from the model, which has
+    #: them then
+    interface: str = ""
+
+
+def translation_units(wrapper: Wrapper) -> Units:
+    """The C++ of a wrapper as it is compiled."""
+    source = to_llp64(wrapper.source)
+    header, end = _HEADER.match(source), _INTERFACE_END.search(source)
+    constructor = _CONSTRUCTOR.search(source)
+    if not header or not end or not constructor or constructor.start() < end.end():
+        return Units("\n".join((_BEFORE, source, _AFTER, "")))
+    return Units(
+        "\n".join((_BEFORE, header[1] + source[end.end() :], "")),
+        "\n".join((_BEFORE, source[: end.end()], _AFTER, "")),
+    )
