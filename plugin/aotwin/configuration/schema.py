@@ -224,7 +224,8 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "AOTWIN_VERIFY_WEIGHTS": "On Windows: `full` makes a model hash its whole blob at load.",
     "AOTWIN_PREFETCH": "On Windows: `1` makes a model read its blob ahead at load.",
     "AOTWIN_MAX_CPU_LEVEL": "On Windows: `3` keeps products, convolutions and attention of aotwin's"
-    " run time from AVX-512, to measure as on a CPU without it.",
+    " run time from AVX-512, to measure as on a CPU without it; `4` also has them multiply bfloat16"
+    " by instructions that are slow on this CPU.",
     "AOTWIN_SIGN_CERTIFICATE": "Absolute path of the PKCS#12 file that `sign` signs with.",
     "AOTWIN_SIGN_PASSWORD": "Its password; not needed if it has none.",
     "AOTWIN_CI_CACHE": "In aotwin's own tests: the folder of the Windows-on-Wine environment.",

@@ -1,20 +1,21 @@
 #include "attention.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "../threads/parallel.h"
 #include "attention_kernels.h"
-#include "kernels.h"
+#include "packing.h"
 
 namespace aotwin::runtime::products {
 namespace {
 
 constexpr int64_t keys_of_block = 128;
-constexpr int64_t panels_of_task = 4;  // of queries: keys and values are packed once for all of them
+constexpr int64_t most_panels = 16;               // of queries in a task: keys and values are packed once for all of them
+constexpr int64_t bytes_of_task = 256 << 10;      // of its queries and sums, which stay in the second cache
 constexpr int64_t few_queries = 4;
 constexpr int64_t slack = 32;
 
@@ -50,25 +51,19 @@ void pack_rows(const ProductKernels& kernels, const Tensor& tensor, int64_t batc
   kernels.pack_lanes(tensor.dtype(), panel, lane, count, width, k);
 }
 
-// C: what sums are made in.
+// C: what sums are made in. Panels hold as many numbers of that size, or pairs of bfloat16 in their place.
 template <class C>
 class Worker {
  public:
   Worker(const Problem& problem, const ProductKernels& products, const AttentionKernels& kernels, int64_t panels)
-      : p_(problem), products_(products), kernels_(kernels), width_(products.width), panels_(panels), memory_(static_cast<size_t>(total()) * sizeof(C)) {
+      : p_(problem), products_(products), kernels_(kernels), width_(products.width), depth_(units(problem.size)), panels_(panels), memory_(bytes()) {
+    C** const places[] = {&keys_, &values_, &queries_, &sums_, &scores_, &mask_, &state_};
     C* at = memory_.as<C>();
-    const auto take = [&](int64_t count) {
-      C* const here = at;
-      at += rounded(count);
-      return here;
-    };
-    keys_ = take(keys_elements());
-    values_ = take(values_elements());
-    queries_ = take(panels_ * width_ * p_.size + slack);
-    sums_ = take(panels_ * width_ * p_.size);
-    scores_ = take(keys_of_block * width_);
-    mask_ = take(keys_of_block * width_ + slack);
-    state_ = take(panels_ * 3 * width_);
+    const auto counts = elements();
+    for (size_t i = 0; i < counts.size(); ++i) {
+      *places[i] = at;
+      at += counts[i];
+    }
   }
 
   // Queries of one head from `first` on, `count` of them.
@@ -76,12 +71,10 @@ class Worker {
     const int64_t key_head = head / p_.heads_of_key;
     const int64_t used = (count + width_ - 1) / width_;
     for (int64_t panel = 0; panel < used; ++panel) {
-      const int here = lanes_of(panel, count);
-      pack_rows(products_, p_.query, batch, head, first + panel * width_, here, width_, p_.size, queries_ + panel * width_ * p_.size);
-      std::fill_n(largest(panel), width_, -std::numeric_limits<C>::infinity());
+      pack_rows(products_, p_.query, batch, head, first + panel * width_, lanes_of(panel, count), width_, p_.size, queries_ + panel * width_ * depth_);
+      std::fill_n(base(panel), width_, -std::numeric_limits<C>::infinity());
       std::fill_n(sum(panel), width_, C(0));
     }
-    std::fill_n(sums_, used * width_ * p_.size, C(0));
     // Keys that the last query does not see are nobody's.
     const int64_t keys = p_.causal ? std::min(p_.keys, first + count) : p_.keys;
     for (int64_t key = 0; key < keys; key += keys_of_block) {
@@ -101,55 +94,60 @@ class Worker {
   }
 
  private:
-  static int64_t rounded(int64_t count) {
-    return (count + 15) / 16 * 16;
+  int64_t units(int64_t k) const {
+    return (k + products_.unit - 1) / products_.unit;
   }
-  int64_t key_panels(int64_t keys) const {
-    return (keys + products_.rows - 1) / products_.rows;
+  int64_t panels_for(int64_t rows) const {
+    return (rows + products_.rows - 1) / products_.rows;
   }
-  int64_t value_panels() const {
-    return (p_.size + products_.rows - 1) / products_.rows;
+  // Of the places of memory, in whole cache lines.
+  std::array<int64_t, 7> elements() const {
+    const int64_t block = keys_of_block * width_;
+    std::array<int64_t, 7> counts = {(keys_of_block + products_.rows) * depth_ + panels_for(keys_of_block) * slack + slack,
+                                     keys_of_block * p_.size + panels_for(p_.size) * slack + slack,
+                                     panels_ * width_ * depth_ + slack,
+                                     panels_ * width_ * p_.size,
+                                     block,
+                                     block + slack,
+                                     panels_ * 3 * width_};
+    for (int64_t& count : counts) {
+      count = (count + 15) / 16 * 16;
+    }
+    return counts;
   }
-  int64_t keys_elements() const {
-    return (keys_of_block + products_.rows) * p_.size + key_panels(keys_of_block) * slack + slack;
-  }
-  int64_t values_elements() const {
-    return keys_of_block * p_.size + value_panels() * slack + slack;
-  }
-  int64_t total() const {
-    return rounded(keys_elements()) + rounded(values_elements()) + rounded(panels_ * width_ * p_.size + slack) + rounded(panels_ * width_ * p_.size) +
-           rounded(keys_of_block * width_) + rounded(keys_of_block * width_ + slack) + rounded(panels_ * 3 * width_);
+  size_t bytes() const {
+    size_t all = 0;
+    for (const int64_t count : elements()) {
+      all += static_cast<size_t>(count) * sizeof(C);
+    }
+    return all;
   }
   int lanes_of(int64_t panel, int64_t count) const {
     return static_cast<int>(std::min<int64_t>(width_, count - panel * width_));
   }
-  C* largest(int64_t panel) {
+  C* base(int64_t panel) {
     return state_ + panel * 3 * width_;
   }
   C* sum(int64_t panel) {
-    return largest(panel) + width_;
+    return base(panel) + width_;
   }
   C* correction(int64_t panel) {
-    return largest(panel) + 2 * width_;
-  }
-  // Rows of nearly one height: part `index` of `count` things in `parts`.
-  static int64_t part(int64_t count, int64_t parts, int64_t index) {
-    return count / parts * index + std::min(index, count % parts);
+    return base(panel) + 2 * width_;
   }
 
   void pack_keys(int64_t batch, int64_t head, int64_t first, int64_t count) {
-    const int64_t panels = key_panels(count);
+    const int64_t panels = panels_for(count);
     C* to = keys_;
     for (int64_t i = 0; i < panels; ++i) {
       const int64_t row = part(count, panels, i);
       const int height = static_cast<int>(part(count, panels, i + 1) - row);
       pack_rows(products_, p_.key, batch, head, first + row, height, height, p_.size, to);
-      to += height * p_.size + slack;
+      to += height * depth_ + slack;
     }
   }
 
   void pack_values(int64_t batch, int64_t head, int64_t first, int64_t count) {
-    const int64_t panels = value_panels();
+    const int64_t panels = panels_for(p_.size);
     const auto element = static_cast<int64_t>(element_size(p_.value.dtype()));
     const char* const from = row_of(p_.value, batch, head, first);
     // Inside of a row of a later key nothing is read that is not the tensor's.
@@ -159,65 +157,65 @@ class Worker {
       const int64_t column = part(p_.size, panels, i);
       const int height = static_cast<int>(part(p_.size, panels, i + 1) - column);
       kernels_.pack_narrow(p_.value.dtype(), to, from + column * element, p_.value.stride(2), height, count, !last && p_.value.stride(2) >= 64);
-      to += height * count + slack;
+      to += height * units(count) + slack;
     }
   }
 
+  // In the type of the sums, whatever the panels of products hold.
   const C* mask_of(int64_t batch, int64_t head, int64_t query, int lanes, int64_t key, int64_t count, int64_t* row) {
     if (!p_.mask.defined()) {
       return nullptr;
     }
+    const ProductKernels& numbers = sizeof(C) == 8 ? double_kernels() : float_kernels();
     const Tensor& mask = p_.mask;
     const auto element = static_cast<int64_t>(element_size(mask.dtype()));
     const char* const from = row_of(mask, batch, head, query) + key * mask.stride(3) * element;
     if (mask.stride(2) == 0 || p_.queries == 1) {
       *row = 0;
-      products_.pack_any(mask.dtype(), mask_, from, 0, mask.stride(3), 1, 1, count);
+      numbers.pack_any(mask.dtype(), mask_, from, 0, mask.stride(3), 1, 1, count);
     } else if (mask.stride(3) == 1) {
       *row = width_;
       const void* lane[32];
       for (int i = 0; i < lanes; ++i) {
         lane[i] = from + i * mask.stride(2) * element;
       }
-      products_.pack_lanes(mask.dtype(), mask_, lane, lanes, width_, count);
+      numbers.pack_lanes(mask.dtype(), mask_, lane, lanes, width_, count);
     } else {
       *row = width_;
-      products_.pack_any(mask.dtype(), mask_, from, mask.stride(2), mask.stride(3), lanes, width_, count);
+      numbers.pack_any(mask.dtype(), mask_, from, mask.stride(2), mask.stride(3), lanes, width_, count);
     }
     return mask_;
   }
 
+  // A last panel of fewer queries is computed as a whole one.
   void add_block(int64_t batch, int64_t head, int64_t query, int lanes, int64_t key, int64_t count, int64_t panel) {
-    const int full = lanes > width_ / 2 ? 1 : 0;
     const int width = width_;
-    // Queries were packed for whole panels; a half one is computed as whole.
-    static_cast<void>(full);
-    const int64_t panels = key_panels(count);
+    const int64_t panels = panels_for(count);
     const C* keys = keys_;
     C* scores = scores_;
-    const C* const queries = queries_ + panel * width * p_.size;
-    const auto* const ahead = static_cast<const char*>(memory_address());
+    const C* const queries = queries_ + panel * width * depth_;
+    const char* const ahead = memory_.as<char>();  // nothing needs to be asked for
     for (int64_t i = 0; i < panels; ++i) {
       const int64_t height = part(count, panels, i + 1) - part(count, panels, i);
-      products_.multiply[height][1](keys, queries, p_.size, scores, true, ahead, 0, 0);
-      keys += height * p_.size + slack;
+      products_.multiply[height][1](keys, queries, depth_, scores, true, ahead, 0, 0);
+      keys += height * depth_ + slack;
       scores += height * width;
     }
     int64_t mask_row = 0;
     const C* const mask = mask_of(batch, head, query, lanes, key, count, &mask_row);
     const int64_t first_hidden = p_.causal ? query - key + 1 : std::numeric_limits<int64_t>::max() / 2;
-    const Scores block{scores_, count, width, p_.scale, mask, mask_row, first_hidden, largest(panel), sum(panel), correction(panel)};
+    const Scores block{scores_, count, width, p_.scale, mask, mask_row, first_hidden, base(panel), sum(panel), correction(panel)};
     C* const sums = sums_ + panel * width * p_.size;
     if (kernels_.weigh(block) && key != 0) {
       kernels_.rescale(sums, p_.size, width, correction(panel));
     }
-    const int64_t value_rows = value_panels();
+    const int64_t value_panels = panels_for(p_.size);
     const C* values = values_;
-    for (int64_t i = 0; i < value_rows; ++i) {
-      const int64_t column = part(p_.size, value_rows, i);
-      const int64_t height = part(p_.size, value_rows, i + 1) - column;
-      products_.multiply[height][1](values, scores_, count, sums + column * width, key == 0, ahead, 0, 0);
-      values += height * count + slack;
+    for (int64_t i = 0; i < value_panels; ++i) {
+      const int64_t column = part(p_.size, value_panels, i);
+      const int64_t height = part(p_.size, value_panels, i + 1) - column;
+      products_.multiply[height][1](values, scores_, units(count), sums + column * width, key == 0, ahead, 0, 0);
+      values += height * units(count) + slack;
     }
   }
 
@@ -229,7 +227,8 @@ class Worker {
       // Nothing seen: the result is 0.
       factors[i] = total == 0 ? 0 : 1 / total;
       if (i < lanes) {
-        p_.log_sum.as<C>()[at + (query + i) * p_.log_sum.stride(2)] = total == 0 ? 0 : largest(panel)[i] + std::log(total);
+        p_.log_sum.as<C>()[at + (query + i) * p_.log_sum.stride(2)] =
+            total == 0 ? 0 : static_cast<C>(static_cast<double>(base(panel)[i]) / kernels_.unit + static_cast<double>(std::log(total)));
       }
     }
     char* const to = const_cast<char*>(row_of(p_.out, batch, head, query));
@@ -244,14 +243,11 @@ class Worker {
     }
   }
 
-  const void* memory_address() {
-    return keys_;
-  }
-
   const Problem& p_;
   const ProductKernels& products_;
   const AttentionKernels& kernels_;
   int width_;
+  int64_t depth_;  // elements of a panel for `size`
   int64_t panels_;
   Scratch memory_;
   C* keys_ = nullptr;
@@ -269,21 +265,23 @@ void attend_by_tiles(const Problem& p, const ProductKernels& products, const Att
   const int64_t heads = p.batch * p.heads;
   const auto work = static_cast<double>(heads * p.queries) * static_cast<double>(p.keys * p.size);
   const int threads = static_cast<int>(std::clamp<double>(work / 50000, 1, thread_count()));
-  // Shorter tasks where there would be too few for an even end.
-  int64_t panels = std::min<int64_t>(panels_of_task, (p.queries + width - 1) / width);
-  while (panels > 1 && heads * ((p.queries + panels * width - 1) / (panels * width)) < 3 * threads && threads > 1) {
+  const int64_t all_panels = (p.queries + width - 1) / width;
+  const int64_t most = std::clamp<int64_t>(bytes_of_task / (2 * width * p.size * static_cast<int64_t>(sizeof(C))), 1, most_panels);
+  int64_t panels = even_parts(heads, all_panels, most, threads);
+  // Tasks of unlike length: shorter ones where there would be too few for an even end.
+  while (p.causal && panels > 1 && threads > 1 && heads * ((all_panels + panels - 1) / panels) < 3 * threads) {
     --panels;
   }
-  const int64_t rows = panels * width;
-  const int64_t parts = (p.queries + rows - 1) / rows;
+  const int64_t parts = (all_panels + panels - 1) / panels;
   std::atomic<int64_t> next{0};
   parallel(threads, [&](int, int) {
     Worker<C> worker(p, products, kernels, panels);
     for (int64_t task = next.fetch_add(1); task < heads * parts; task = next.fetch_add(1)) {
       const int64_t head = task / parts;
       // The last rows first: with a causal mask they are the longest tasks.
-      const int64_t first = (parts - 1 - task % parts) * rows;
-      worker.run(head / p.heads, head % p.heads, first, std::min(rows, p.queries - first));
+      const int64_t index = parts - 1 - task % parts;
+      const int64_t first = part(all_panels, parts, index) * width;
+      worker.run(head / p.heads, head % p.heads, first, std::min(p.queries, part(all_panels, parts, index + 1) * width) - first);
     }
   });
 }
@@ -293,7 +291,6 @@ template <class C>
 void attend_by_rows(const Problem& p, const ProductKernels& products, const AttentionKernels& kernels) {
   const int64_t key_heads = p.heads / p.heads_of_key;
   const int64_t rows = p.heads_of_key * p.queries;
-  const auto key_size = static_cast<int64_t>(element_size(p.key.dtype()));
   const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, p.keys * p.size));
   const int64_t padded = (p.keys + 15) / 16 * 16 + 16;
   parallel_for(0, p.batch * key_heads, grain, [&](int64_t begin, int64_t end) {
@@ -311,7 +308,6 @@ void attend_by_rows(const Problem& p, const ProductKernels& products, const Atte
       }
       const char* const keys = row_of(p.key, batch, key_head, 0);
       products.dot(p.key.dtype(), queries, p.size, static_cast<int>(rows), keys, p.key.stride(2), p.keys, p.size, scores, padded);
-      static_cast<void>(key_size);
       std::fill_n(sums, rows * p.size, C(0));
       double totals[few_queries * 16];
       for (int64_t row = 0; row < rows; ++row) {
@@ -439,9 +435,9 @@ Attention attend(const Tensor& query, const Tensor& key, const Tensor& value, bo
     require(mask->dim() == 2 || mask->dim() == 4, "attention: a mask of shape ", mask->sizes(), " has neither two nor four dimensions");
     p.mask = expand(numbers_of(*mask, query.dtype()), {p.batch, p.heads, p.queries, p.keys});
   }
-  const ProductKernels& products = wide ? double_kernels() : float_kernels();
-  const AttentionKernels& kernels = attention_kernels(query.dtype());
   const bool few = p.queries <= few_queries && p.heads_of_key <= 16;
+  const ProductKernels& products = few && !wide ? float_kernels() : kernels_for(query.dtype(), query.dtype(), true);
+  const AttentionKernels& kernels = attention_kernels(query.dtype(), products.unit > 1);
   if (wide) {
     few ? attend_by_rows<double>(p, products, kernels) : attend_by_tiles<double>(p, products, kernels);
   } else {

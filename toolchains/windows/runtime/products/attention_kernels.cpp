@@ -2,6 +2,7 @@
 #include "attention_kernels.h"
 
 #include "elementary.h"
+#include "pack.h"
 #include "vectors.h"
 
 namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
@@ -21,25 +22,40 @@ AOTWIN_ALWAYS V larger(V a, V b) {
   return a > b ? a : b;
 }
 
+// See attention_kernels.h.
+template <class C>
+inline constexpr C unit = sizeof(C) == 4 ? static_cast<C>(1.44269504088896341) : C(1);
+AOTWIN_ALWAYS Vector<float> weight_of(Vector<float> x) { return power_of_two(x); }
+AOTWIN_ALWAYS Vector<double> weight_of(Vector<double> x) { return exp(x); }
+
+// How far above the base scores may be: weights of up to 2^8 lose nothing.
+inline constexpr int most_above = 8;
+
+#if AOTWIN_LEVEL == 4
+// Two registers of weights, none of them negative, as bfloat16; halves go up.
+AOTWIN_ALWAYS Vector<uint32_t> rounded_pair(Vector<float> low, Vector<float> high) {
+  typedef Vector<uint32_t> U;
+  return (reinterpret_cast<U>(low) + 0x8000U) >> 16 | ((reinterpret_cast<U>(high) + 0x8000U) & 0xFFFF0000U);
+}
+#endif
+
 // `Masked`: 0 none, 1 a number for each key, 2 one for each lane too.
-template <class C, int Masked, bool Causal>
+template <class C, int Masked, bool Causal, bool Pairs>
 AOTWIN_ALWAYS bool weigh_lanes(const Scores& given, int lane) {
   typedef Vector<C> V;
   C* const scores = static_cast<C*>(given.scores) + lane;
   const C* const mask = static_cast<const C*>(given.mask) + (Masked == 2 ? lane : 0);
   const int64_t row = given.width;
-  const auto scale = static_cast<C>(given.scale);
+  const V scale = spread<C>(static_cast<C>(given.scale) * unit<C>);
   const V number = lane_numbers<C>(lane);
-  V* const largest_at = reinterpret_cast<V*>(static_cast<C*>(given.largest) + lane);
+  V* const base_at = reinterpret_cast<V*>(static_cast<C*>(given.base) + lane);
   V* const sum_at = reinterpret_cast<V*>(static_cast<C*>(given.sum) + lane);
-  const V before = *largest_at;
-  V most[2] = {before, before};
   const auto first_pass = [&](int64_t key, V& into) __attribute__((always_inline)) {
     V value = load<C>(scores + key * row) * scale;
     if constexpr (Masked == 1) {
-      value += mask[key];
+      value += mask[key] * unit<C>;
     } else if constexpr (Masked == 2) {
-      value += load<C>(mask + key * given.mask_row);
+      value += load<C>(mask + key * given.mask_row) * unit<C>;
     }
     if constexpr (Causal) {
       const auto limit = static_cast<C>(key - given.first_hidden);
@@ -48,51 +64,71 @@ AOTWIN_ALWAYS bool weigh_lanes(const Scores& given, int lane) {
     if constexpr (Masked != 0 || Causal) store<C>(scores + key * row, value);
     into = larger(value, into);
   };
+  V most[4] = {spread<C>(no_score<C>), spread<C>(no_score<C>), spread<C>(no_score<C>), spread<C>(no_score<C>)};
   int64_t key = 0;
-  for (; key + 2 <= given.keys; key += 2) {
-    first_pass(key, most[0]);
-    first_pass(key + 1, most[1]);
+  for (; key + 4 <= given.keys; key += 4) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; ++i) first_pass(key + i, most[i]);
   }
-  if (key < given.keys) first_pass(key, most[0]);
-  const V largest = larger(most[0], most[1]);
+  for (; key < given.keys; ++key) first_pass(key, most[0]);
+  const V largest = larger(larger(most[0], most[1]), larger(most[2], most[3]));
+  V base = *base_at;
+  V total[2] = {*sum_at, V{}};
+  const auto grown = largest > base + static_cast<C>(most_above);
+  const bool any = __builtin_reduce_or(grown) != 0;
+  if (any) {
+    const V before = base;
+    base = grown ? largest : base;
+    const V correction = grown ? weight_of(before - base) : spread<C>(1);
+    *base_at = base;
+    *reinterpret_cast<V*>(static_cast<C*>(given.correction) + lane) = correction;
+    total[0] = total[0] * correction;
+  }
   // Nothing seen yet: any finite number will do to subtract.
-  const V base = largest == spread<C>(no_score<C>) ? V{} : largest;
-  const V correction = exp(before - base);
-  V total[2] = {*sum_at * correction, V{}};
-  const auto second_pass = [&](int64_t at, V& into) __attribute__((always_inline)) {
-    V value = load<C>(scores + at * row);
-    if constexpr (Masked == 0 && !Causal) value = value * scale;
-    value = exp(value - base);
-    store<C>(scores + at * row, value);
-    into += value;
+  const V subtracted = base == spread<C>(no_score<C>) ? V{} : base;
+  const auto weight = [&](int64_t at) __attribute__((always_inline)) {
+    const V value = load<C>(scores + at * row);
+    return weight_of(Masked == 0 && !Causal ? multiply_add(value, scale, -subtracted) : value - subtracted);
   };
   for (key = 0; key + 2 <= given.keys; key += 2) {
-    second_pass(key, total[0]);
-    second_pass(key + 1, total[1]);
+    const V one = weight(key);
+    const V two = weight(key + 1);
+    if constexpr (Pairs) {
+      store<uint32_t>(reinterpret_cast<uint32_t*>(scores + key / 2 * row), rounded_pair(one, two));
+    } else {
+      store<C>(scores + key * row, one);
+      store<C>(scores + (key + 1) * row, two);
+    }
+    total[0] += one;
+    total[1] += two;
   }
-  if (key < given.keys) second_pass(key, total[0]);
-  *largest_at = largest;
+  if (key < given.keys) {
+    const V one = weight(key);
+    if constexpr (Pairs) {
+      store<uint32_t>(reinterpret_cast<uint32_t*>(scores + key / 2 * row), rounded_pair(one, V{}));
+    } else {
+      store<C>(scores + key * row, one);
+    }
+    total[0] += one;
+  }
   *sum_at = total[0] + total[1];
-  *reinterpret_cast<V*>(static_cast<C*>(given.correction) + lane) = correction;
-  const auto changed = correction != spread<C>(1);
-  bool any = false;
-  for (int i = 0; i < lanes<C>; ++i) any = any || changed[i] != 0;
   return any;
 }
 
-template <class C, int Masked>
+template <class C, int Masked, bool Pairs>
 AOTWIN_ALWAYS bool weigh_masked(const Scores& scores, int lane) {
   // Whether the last key of the block is hidden from the first lane decides for the block.
-  return scores.keys > scores.first_hidden + lane ? weigh_lanes<C, Masked, true>(scores, lane) : weigh_lanes<C, Masked, false>(scores, lane);
+  return scores.keys > scores.first_hidden + lane ? weigh_lanes<C, Masked, true, Pairs>(scores, lane) : weigh_lanes<C, Masked, false, Pairs>(scores, lane);
 }
 
-template <class C>
+template <class C, bool Pairs>
 bool weigh(const Scores& scores) {
+  for (int lane = 0; lane < scores.width; lane += lanes<C>) store<C>(static_cast<C*>(scores.correction) + lane, spread<C>(1));
   bool any = false;
   for (int lane = 0; lane < scores.width; lane += lanes<C>) {
-    const bool changed = scores.mask == nullptr    ? weigh_masked<C, 0>(scores, lane)
-                         : scores.mask_row == 0 ? weigh_masked<C, 1>(scores, lane)
-                                                : weigh_masked<C, 2>(scores, lane);
+    const bool changed = scores.mask == nullptr    ? weigh_masked<C, 0, Pairs>(scores, lane)
+                         : scores.mask_row == 0 ? weigh_masked<C, 1, Pairs>(scores, lane)
+                                                : weigh_masked<C, 2, Pairs>(scores, lane);
     any = any || changed;
   }
   return any;
@@ -178,6 +214,26 @@ void pack_narrow(Dtype dtype, void* panel, const void* from, int64_t k_stride, i
   }
 }
 
+#if AOTWIN_LEVEL == 4
+void pack_narrow_pairs(Dtype, void* given_panel, const void* given_from, int64_t k_stride, int rows, int64_t k, bool may_read_past) {
+  constexpr int side = lanes<float>;
+  uint32_t* const panel = static_cast<uint32_t*>(given_panel);
+  const bfloat* const from = static_cast<const bfloat*>(given_from);
+  const int64_t vectors = may_read_past ? k : k - 1 - (2 * side + k_stride - 1) / (k_stride > 0 ? k_stride : 1);
+  int64_t at = 0;
+  for (; at + 2 <= vectors; at += 2) {
+    const bfloat* const low = from + at * k_stride;
+    for (int i = 0; i < rows; i += side) {
+      store<uint32_t>(panel + at / 2 * rows + i, load_singles(low + i) | load_singles(low + k_stride + i) << 16);
+    }
+  }
+  for (; at < k; at += 2) {
+    const bfloat* const low = from + at * k_stride;
+    for (int i = 0; i < rows; ++i) panel[at / 2 * rows + i] = pair_of(low[i], at + 1 < k ? low[k_stride + i] : bfloat{});
+  }
+}
+#endif
+
 // The memory behind scores is padded to whole registers.
 template <class C>
 double weigh_row(void* given, int64_t keys, double scale, const void* given_mask, double* largest) {
@@ -213,12 +269,15 @@ double weigh_row(void* given, int64_t keys, double scale, const void* given_mask
 
 template <class C>
 constexpr AttentionKernels make_table() {
-  return {weigh<C>, rescale<C>, write<C>, pack_narrow<C>, weigh_row<C>};
+  return {unit<C>, weigh<C, false>, rescale<C>, write<C>, pack_narrow<C>, weigh_row<C>};
 }
 
 }  // namespace
 
 constinit const AttentionKernels attention_kernels_float = make_table<float>();
 constinit const AttentionKernels attention_kernels_double = make_table<double>();
+#if AOTWIN_LEVEL == 4
+constinit const AttentionKernels attention_kernels_pairs = {unit<float>, weigh<float, true>, rescale<float>, write<float>, pack_narrow_pairs, weigh_row<float>};
+#endif
 
 }  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

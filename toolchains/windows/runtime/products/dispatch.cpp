@@ -1,6 +1,8 @@
 // Which of the tables this machine takes.
 #include <cpuid.h>
 
+#include <string>
+
 #include "../core/cpu.h"
 #include "../core/platform.h"
 #include "attention_kernels.h"
@@ -11,13 +13,25 @@
 namespace aotwin::runtime::products {
 namespace {
 
-// The CPU's level, or less where AOTWIN_MAX_CPU_LEVEL (3: no AVX-512) asks for it: to measure as on an ordinary PC.
+// The CPU's level, or less where AOTWIN_MAX_CPU_LEVEL (3: no AVX-512) asks for it: to measure as on an ordinary PC. 4 asks for all that
+// there is, also what is better left alone.
+const std::string& wanted_level() {
+  static const std::string wanted = platform::environment("AOTWIN_MAX_CPU_LEVEL");
+  return wanted;
+}
 int level() {
-  static const int chosen = [] {
-    const auto wanted = platform::environment("AOTWIN_MAX_CPU_LEVEL");
-    return wanted == "3" ? 3 : cpu_level();
-  }();
+  static const int chosen = wanted_level() == "3" ? 3 : cpu_level();
   return chosen;
+}
+
+// Intel's CPUs with AVX512_BF16 have AMX for it: the instruction itself takes over three times as long as one of the two additions that do the
+// same in float.
+bool multiplies_bfloats_slowly() {
+  uint32_t a = 0;
+  uint32_t b = 0;
+  uint32_t c = 0;
+  uint32_t d = 0;
+  return __get_cpuid(0, &a, &b, &c, &d) != 0 && b == signature_INTEL_ebx && d == signature_INTEL_edx && c == signature_INTEL_ecx;
 }
 
 // Instructions beyond the level.
@@ -34,7 +48,7 @@ const Extras& extras() {
     uint32_t d = 0;
     if (level() >= 4 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) {
       result.vnni = (c & 1U << 11) != 0;
-      result.bfloat = a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1U << 5) != 0;
+      result.bfloat = a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1U << 5) != 0 && (wanted_level() == "4" || !multiplies_bfloats_slowly());
     }
     return result;
   }();
@@ -63,7 +77,10 @@ const WinogradKernels& winograd_kernels() {
   return level() >= 4 ? level4::winograd_kernels : level3::winograd_kernels;
 }
 
-const AttentionKernels& attention_kernels(Dtype dtype) {
+const AttentionKernels& attention_kernels(Dtype dtype, bool pairs) {
+  if (pairs) {
+    return level4::attention_kernels_pairs;
+  }
   if (dtype == Dtype::f64) {
     return level() >= 4 ? level4::attention_kernels_double : level3::attention_kernels_double;
   }
