@@ -186,6 +186,22 @@ def test_what_follows_is_fused_and_no_weight_is_copied() -> None:
     assert by_name["first.weight_normalized"].stride == (36, 1, 12, 4)
 
 
+def test_our_own_run_time_gets_weights_by_terms_where_they_are_one_group() -> None:
+    program, module, x = exported("residual")
+    arranged: Any = program.module(check_guards=False)
+    arrange_convolutions(arranged, by_terms=True)
+    with torch.no_grad():
+        torch.testing.assert_close(arranged(x), copy.deepcopy(module)(x))
+    wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=["float32"])
+    by_name = {constant.fqn: constant for constant in wrapper.constants}
+    assert by_name["first.weight_normalized"].stride == (1, 12, 144, 48)
+    assert by_name["short.weight"].stride[:2] == (1, 12)
+    program, _, _ = exported("grouped, spread out")
+    wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=["float32"])
+    by_name = {constant.fqn: constant for constant in wrapper.constants}
+    assert by_name["weight"].stride == (18, 1, 6, 2)
+
+
 def test_a_channels_last_weight_is_used_as_it_is_in_the_blob() -> None:
     program, module, _ = exported("depthwise")
     wrapper, weights = generate(program, name="m", simdlen=256, inductor={})

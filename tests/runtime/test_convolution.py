@@ -258,6 +258,54 @@ def test_what_follows_a_convolution(
     assert_as_accurate(written, activation(eager + other), truth)
 
 
+def by_terms(weight: torch.Tensor) -> torch.Tensor:
+    """As the build lays weights out: kernel, channels, results."""
+    return weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, (size, _, how) in NETWORKS.items()
+        if len(size) == 4 and how.groups == 1 and not how.transposed
+    ],
+)
+def test_a_weight_by_terms_is_taken_as_it_lies(products: Operators, name: str, last: bool) -> None:
+    size, kernel, how = NETWORKS[name]
+    torch.manual_seed(4)
+    x = torch.randn(size)
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    weight, bias = by_terms(torch.randn(kernel)), torch.randn(kernel[0])
+    lists = (how.padding, how.stride, how.dilation)
+    ours = products.answer(
+        "aoti_torch_cpu_mkldnn__convolution_pointwise",
+        *(x, weight, Optional(bias), *lists, 1, "none", None, 0, None),
+    )
+    eager = how.eager(x.contiguous(memory_format=torch.channels_last), weight, bias)
+    assert_as_accurate(ours, eager, how.eager(exact(x), exact(weight), exact(bias)))
+
+
+@pytest.mark.parametrize("size", [(1, 40, 7, 7), (2, 8, 3, 5)], ids=["few places", "fewer"])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_few_places_by_many_weights(
+    products: Operators, size: tuple[int, ...], kernel: int
+) -> None:
+    torch.manual_seed(5)
+    x = torch.randn(size).contiguous(memory_format=torch.channels_last)
+    weight = by_terms(torch.randn(70, size[1], kernel, kernel))
+    how = one_for_all(2, 1, kernel // 2)
+    ours = products.answer(
+        "aoti_torch_cpu_mkldnn__convolution_pointwise",
+        *(x, weight, Optional(None), how.padding, how.stride, how.dilation, 1, "none"),
+        *(None, 0, None),
+    )
+    truth = how.eager(exact(x), exact(weight), None)
+    assert_as_accurate(ours, how.eager(x, weight, None), truth)
+
+
 def test_results_are_the_same_with_any_number_of_threads() -> None:
     library = at_level(4)
     how = one_for_all(2, 1, 1)

@@ -72,8 +72,9 @@ def generate(
         name: stem of the generated files: letters, digits and underscores.
         simdlen: width of the target's vectors in bits, 256 (AVX2) or 512 (AVX-512).
         inductor: the user's settings for Inductor.
-        fused: dtypes in which linear layers and the activations behind them are one operator:
-            faster over a run time that has plain weights in mind for it.
+        fused: dtypes in which linear layers and the activations behind them are one operator, and
+            the weights of convolutions lie by terms: faster over a run time that has plain weights
+            in mind for it.
 
     Returns:
         The wrapper, and a source that hands out the program's own tensors, uncopied (buffers are
@@ -89,13 +90,13 @@ def generate(
     if has_counter(program):
         options["joint_graph_constant_folding"] = False
     memory = Memory(program, {**options, "fused": [*fused]})
-    found = memory.recall(lambda: _arranged(program))
+    found = memory.recall(lambda: _arranged(program, fused))
     if found is not None:
         return found
     if fused and options.get("post_grad_custom_post_pass") is None:
         options["post_grad_custom_post_pass"] = fused_activations(fused)
     form = call_form(program)
-    module = _arranged(program)
+    module = _arranged(program, fused)
     arranged = read_tensors(module)
     wrapper, recorded = _generated(program, module, form, options, simdlen)
     memory.remember(wrapper, recorded.tensors, arranged)
@@ -147,12 +148,12 @@ def wasted_cuda(version: str, cuda: str | None, location: Path) -> tuple[str, ..
     )
 
 
-def _arranged(program: ExportedProgram) -> Any:
+def _arranged(program: ExportedProgram, fused: Collection[str]) -> Any:
     """The program as a module with its tensors, in the form that is lowered."""
     with quiet(), _lowering_errors():
         # as torch._inductor.aoti_compile_and_package does, short of its archive
         module: Any = program.module(check_guards=False)
-        arrange_convolutions(module)
+        arrange_convolutions(module, by_terms="float32" in fused)
         return module
 
 

@@ -3,8 +3,9 @@
 Part of the stage `generate`: torch is imported in functions only. What is done here depends on the
 program alone, never on the build host's CPU. A batch normalisation is multiplied into the weights
 before it. Weights lie with their channels last, as generated code wants them, so that no call
-copies them. And the operator becomes the one to which Inductor's own fusions add what follows, an
-activation or the sum with a residual; they ask for no packed weights.
+copies them, or by terms (kernel, channels, results), by which our own run time multiplies without
+laying them out anew. And the operator becomes the one to which Inductor's own fusions add what
+follows, an activation or the sum with a residual; they ask for no packed weights.
 """
 
 from __future__ import annotations
@@ -55,11 +56,12 @@ class _Normalization:
     epsilon: float
 
 
-def arrange_convolutions(module: GraphModule) -> None:
+def arrange_convolutions(module: GraphModule, *, by_terms: bool = False) -> None:
     """Rewrite a program in place; what it computes stays the same but for rounding.
 
     Args:
         module: of an exported program, its parameters and buffers as attributes.
+        by_terms: lay the weights of fusible convolutions out by terms, where they are one group.
     """
     readers = [node for node in module.graph.nodes if node.op == "get_attr" and node.users]
     for node in list(module.graph.nodes):
@@ -70,7 +72,7 @@ def arrange_convolutions(module: GraphModule) -> None:
         normalization = _following_normalization(convolution)
         if normalization is not None:
             convolution = _folded(module, convolution, normalization)
-        _arrange(module, convolution)
+        _arrange(module, convolution, by_terms)
     drop_unread(module, [node for node in readers if not node.users])
     module.recompile()
 
@@ -223,7 +225,7 @@ def _folded(
     return folded
 
 
-def _arrange(module: GraphModule, convolution: _Convolution) -> None:
+def _arrange(module: GraphModule, convolution: _Convolution, by_terms: bool) -> None:
     """Lay the weight out, and call the operator that Inductor's fusions know."""
     import torch
 
@@ -235,15 +237,19 @@ def _arrange(module: GraphModule, convolution: _Convolution) -> None:
         return
     image = convolution if len(convolution.stride) == 2 else _as_image(module, convolution)
     weight = value_of(module, image.weight)
-    laid_out = torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight)
+    # float32 only: the operator of torch's own DLL refuses the halves on CPUs without instructions
+    # for them, and float64 everywhere
+    fusible = value.dtype == torch.float32
+    if by_terms and fusible and image.groups == 1:
+        laid_out = weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
+    else:
+        laid_out = torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight)
     owner, _, name = str(image.weight.target).rpartition(".")
     constant = torch.nn.Parameter(laid_out, requires_grad=False)
     place = module.get_submodule(owner)
     delattr(place, name)
     setattr(place, name, constant)
-    # float32 only: the operator of torch's own DLL refuses the halves on CPUs without instructions
-    # for them, and float64 everywhere
-    if value.dtype == torch.float32:
+    if fusible:
         _call_fusible(module, image)
 
 

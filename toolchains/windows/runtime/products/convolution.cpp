@@ -46,6 +46,20 @@ bool is_rows(const Tensor& tensor) {
   return true;
 }
 
+// A weight that is dense in the order kernel, channels, out channels.
+bool is_by_terms(const Tensor& weight) {
+  int64_t wanted = 1;
+  const int64_t dim = weight.dim();
+  for (int64_t i = 0; i < dim; ++i) {
+    const int64_t at = i < 2 ? i : dim + 1 - i;
+    if (weight.size(at) != 1 && weight.stride(at) != wanted) {
+      return false;
+    }
+    wanted *= weight.size(at);
+  }
+  return true;
+}
+
 Dims row_strides(const Dims& sizes) {
   Dims strides = Dims::filled(sizes.size(), 1);
   int64_t step = sizes[1];
@@ -312,7 +326,9 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, c
             " is larger than the padded input of shape ", input.sizes());
     sizes.push_back(g.out[at]);
   }
-  const bool rows = (places == 2 || (places == 3 && keeps_channels_last_3d(g, lists, transposed))) && (looks_channels_last(input) || looks_channels_last(weight));
+  g.by_terms = arguments.arranged && places == 2 && groups == 1 && !transposed && !is_rows(weight) && is_by_terms(weight);
+  const bool rows = g.by_terms || ((places == 2 || (places == 3 && keeps_channels_last_3d(g, lists, transposed))) &&
+                                   (looks_channels_last(input) || looks_channels_last(weight)));
   const bool in_place = into != nullptr && into->dtype() == g.dtype && into->sizes() == sizes &&
                         (rows ? is_rows(*into) : into->is_contiguous()) && !has_small_groups(g) && !overlap(*into, input) && !overlap(*into, weight);
   Tensor out = in_place ? *into : rows ? empty_like_channels_last(sizes, g.dtype) : empty(sizes, g.dtype);
@@ -346,6 +362,13 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, c
   if (rows ? has_small_groups(g) : is_depthwise(g)) {
     if (rows) {
       const Tensor by_taps = derived_from_constant(weight, kind_by_taps, [&] { return weights_by_taps(g, as_rows(weight).data()); });
+      if (is_depthwise(g)) {
+        Product product;
+        set_out(product, g, true, out);
+        set_addends(product, g, true, bias, other, fused);
+        convolve_depthwise(g, source.data(), by_taps, product.finish);
+        return out;
+      }
       convolve_small_groups(g, source.data(), by_taps, bias, out.data());
     } else {
       const Tensor kernel = derived_from_constant(weight, kind_contiguous, [&] { return contiguous(weight); });
@@ -356,7 +379,7 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, c
     }
     return out;
   }
-  const Tensor arranged = (rows ? is_rows(weight) : weight.is_contiguous())
+  const Tensor arranged = g.by_terms || (rows ? is_rows(weight) : weight.is_contiguous())
                               ? weight
                               : derived_from_constant(weight, rows ? kind_channels_last : kind_contiguous, [&] { return rows ? as_rows(weight) : contiguous(weight); });
   convolve_into(g, rows, source, arranged, bias, other, fused, out);

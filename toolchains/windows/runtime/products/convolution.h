@@ -15,6 +15,7 @@ struct ConvolutionArguments {
   Dims output_padding;
   bool transposed = false;
   int64_t groups = 1;
+  bool arranged = false;  // the weight may lie by terms: dense in the order kernel, channels, out channels. Then the result is channels last
 };
 
 // Input [batch, channels, one to three places], weight [out channels, channels / groups, kernel] (transposed: [channels, out channels /

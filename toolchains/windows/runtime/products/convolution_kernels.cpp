@@ -93,61 +93,63 @@ AOTWIN_ALWAYS Vector<float> choose(Vector<float> from, Vector<int32_t> index) {
 #endif
 }
 
-// Results of `Places` places and `Vectors` registers of channels at a time: as many sums as hide the time that one addition takes.
-template <class S, int Places, int Vectors>
-AOTWIN_ALWAYS void depthwise_block(const GroupedRow& row, int64_t x, int64_t c) {
-  typedef Vector<float> V;
-  constexpr int width = lanes<float>;
-  V acc[Places][Vectors];
+// Neighbours share what they read: each place is loaded once for all taps of a row.
+template <int Taps>
+AOTWIN_ALWAYS void add_neighbours(const float* from, const float* weights, Vector<float> (&acc)[depthwise_places]) {
+  Vector<float> weight[Taps];
 #pragma clang loop unroll(full)
-  for (int v = 0; v < Vectors; ++v) {
-    const V bias = row.bias != nullptr ? load<float>(row.bias + c + v * width) : V{};
+  for (int t = 0; t < Taps; ++t) weight[t] = load<float>(weights + t * depthwise_channels);
 #pragma clang loop unroll(full)
-    for (int i = 0; i < Places; ++i) acc[i][v] = bias;
-  }
-  for (int64_t t = 0; t < row.taps; ++t) {
-    const S* const from = static_cast<const S*>(row.from[t]) + x * row.step + c;
-    const float* const weights = row.weights[t] + c;
+  for (int at = 0; at < depthwise_places + Taps - 1; ++at) {
+    const Vector<float> value = load<float>(from + at * depthwise_channels);
 #pragma clang loop unroll(full)
-    for (int v = 0; v < Vectors; ++v) {
-      const V weight = load<float>(weights + v * width);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < Places; ++i) acc[i][v] = multiply_add(load<float>(from + i * row.step + v * width), weight, acc[i][v]);
+    for (int t = 0; t < Taps; ++t) {
+      if (at - t >= 0 && at - t < depthwise_places) acc[at - t] = multiply_add(value, weight[t], acc[at - t]);
     }
-  }
-  S* const to = static_cast<S*>(row.out) + x * row.out_step + c;
-#pragma clang loop unroll(full)
-  for (int i = 0; i < Places; ++i) {
-#pragma clang loop unroll(full)
-    for (int v = 0; v < Vectors; ++v) store<float>(to + i * row.out_step + v * width, acc[i][v]);
   }
 }
 
-template <class S>
-void depthwise_row(const GroupedRow& row) {
-  constexpr int width = lanes<float>;
-  constexpr int places = 8;
-  constexpr int beside = 4;
-  const int64_t whole = row.count / places * places;
-  int64_t c = 0;
-  for (; c + width <= row.channels; c += width) {
-    for (int64_t x = 0; x < whole; x += places) depthwise_block<S, places, 1>(row, x, c);
-  }
-  int64_t x = whole;
-  for (; x + 2 <= row.count; x += 2) {
-    for (c = 0; c + beside * width <= row.channels; c += beside * width) depthwise_block<S, 2, beside>(row, x, c);
-    for (; c + width <= row.channels; c += width) depthwise_block<S, 2, 1>(row, x, c);
-  }
-  for (; x < row.count; ++x) {
-    for (c = 0; c + beside * width <= row.channels; c += beside * width) depthwise_block<S, 1, beside>(row, x, c);
-    for (; c + width <= row.channels; c += width) depthwise_block<S, 1, 1>(row, x, c);
-  }
-  for (c = row.channels / width * width; c < row.channels; ++c) {
-    for (x = 0; x < row.count; ++x) {
-      float sum = row.bias != nullptr ? row.bias[c] : 0.0F;
-      for (int64_t t = 0; t < row.taps; ++t) sum += widen(static_cast<const S*>(row.from[t])[x * row.step + c]) * row.weights[t][c];
-      narrow(static_cast<S*>(row.out) + x * row.out_step + c, sum);
+AOTWIN_ALWAYS void add_apart(const DepthwiseRow& row, const float* from, const float* weights, Vector<float> (&acc)[depthwise_places]) {
+  for (int64_t t = 0; t < row.taps; ++t) {
+    const Vector<float> weight = load<float>(weights + t * depthwise_channels);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < depthwise_places; ++i) {
+      acc[i] = multiply_add(load<float>(from + (t * row.apart + i * row.step) * depthwise_channels), weight, acc[i]);
     }
+  }
+}
+
+// `Taps`: of a row whose taps and results are one place apart; 0 for any.
+template <int Taps>
+void depthwise_row(const DepthwiseRow& row) {
+  for (int64_t x = 0; x < row.count; x += depthwise_places) {
+    for (int c = 0; c < depthwise_channels; c += lanes<float>) {
+      Vector<float> acc[depthwise_places] = {};
+      for (int64_t r = 0; r < row.row_count; ++r) {
+        const float* const from = row.rows[r] + x * row.step * depthwise_channels + c;
+        const float* const weights = row.weights + r * row.taps * depthwise_channels + c;
+        if constexpr (Taps != 0) {
+          add_neighbours<Taps>(from, weights, acc);
+        } else {
+          add_apart(row, from, weights, acc);
+        }
+      }
+#pragma clang loop unroll(full)
+      for (int i = 0; i < depthwise_places; ++i) store<float>(row.sums + (x + i) * depthwise_channels + c, acc[i]);
+    }
+  }
+}
+
+void table_depthwise_row(const DepthwiseRow& row) {
+  const bool neighbours = row.step == 1 && row.apart == 1;
+  if (neighbours && row.taps == 3) {
+    depthwise_row<3>(row);
+  } else if (neighbours && row.taps == 5) {
+    depthwise_row<5>(row);
+  } else if (neighbours && row.taps == 7) {
+    depthwise_row<7>(row);
+  } else {
+    depthwise_row<0>(row);
   }
 }
 
@@ -191,9 +193,6 @@ AOTWIN_ALWAYS void grouped_block(const GroupedRow& row, int64_t x, int64_t c) {
 
 template <class S>
 void grouped_row(const GroupedRow& row) {
-  if (row.group == 1) {
-    return depthwise_row<S>(row);
-  }
   constexpr int places = AOTWIN_LEVEL == 4 ? 8 : 4;
   for (int64_t c = 0; c < row.channels; c += lanes<float>) {
     int64_t x = 0;
@@ -257,6 +256,6 @@ void table_depthwise_plane(Dtype dtype, const DepthwisePlane& plane) {
 
 }  // namespace
 
-constinit const ConvolutionKernels convolution_kernels = {table_pack_planes, table_grouped_row, table_depthwise_plane};
+constinit const ConvolutionKernels convolution_kernels = {table_pack_planes, table_grouped_row, table_depthwise_row, table_depthwise_plane};
 
 }  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

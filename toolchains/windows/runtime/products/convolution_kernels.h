@@ -25,11 +25,26 @@ struct GroupedRow {
   const float* const* weights;  // [taps]: those of channel 0
   const float* bias;        // or null
   int64_t taps;
-  int64_t channels;  // of all groups; a multiple of 16 where groups have more than one
-  int64_t group;     // channels of a group: 1 (depthwise), 2, 4, 8 or 16
+  int64_t channels;  // of all groups; a multiple of 16
+  int64_t group;     // channels of a group: 2, 4, 8 or 16
   int64_t count;  // of x
   void* out;
   int64_t out_step;
+};
+
+// One row of results of a depthwise convolution, 16 channels of it, which are next to each other:
+// sums[x] = sum over r and t of rows[r][x * step + t * apart] * weights[r * taps + t].
+inline constexpr int depthwise_channels = 16;
+inline constexpr int depthwise_places = 8;  // are computed at a time: a row is read and written as if its length were a multiple
+struct DepthwiseRow {
+  const float* const* rows;  // of places; a row for each row of taps
+  int64_t row_count;
+  const float* weights;
+  int64_t taps;   // of a row
+  int64_t apart;  // places
+  int64_t step;   // places
+  int64_t count;  // of x
+  float* sums;
 };
 
 // Depthwise, with places next to each other: out[x] = sum over t of from[t][x * step] * weights[t] + bias.
@@ -47,6 +62,7 @@ struct ConvolutionKernels {
   // `pairs`: bfloat16 as it lies, two of k in 32 bits, see ProductKernels::unit.
   void (*pack_planes)(bool pairs, Dtype dtype, void* panel, const PlaneLanes& lanes, int count, int width, int64_t first, int64_t k);
   void (*grouped_row)(Dtype dtype, const GroupedRow& row);
+  void (*depthwise_row)(const DepthwiseRow& row);
   void (*depthwise_plane)(Dtype dtype, const DepthwisePlane& plane);
 };
 

@@ -158,7 +158,7 @@ void convolve_rows(const Geometry& g, const void* input, const void* weight, Pro
                          g.taps[0].h == 0 && g.taps[0].w == 0;
   if (pointwise) {
     product.a = {input, g.channels, all_channels, 1};
-    product.b = {weight, g.out_channels * g.channels, 1, g.channels};
+    product.b = g.by_terms ? Operand{weight, 0, g.out_channels, 1} : Operand{weight, g.out_channels * g.channels, 1, g.channels};
     run(product);
     return;
   }
@@ -182,8 +182,8 @@ void convolve_rows(const Geometry& g, const void* input, const void* weight, Pro
   product.context = &rows;
   product.pack_a = pack_places;
   if (g.groups == 1) {
-    // A matrix in memory: the next panels of it can be asked for ahead.
-    product.b = {weight, 0, 1, product.k};
+    // A matrix in memory: the next panels of it can be asked for ahead, and one by terms need not be laid out at all.
+    product.b = g.by_terms ? Operand{weight, 0, g.out_channels, 1} : Operand{weight, 0, 1, product.k};
   } else {
     product.pack_b = pack_weights;
   }

@@ -23,6 +23,14 @@ ConvolutionArguments arguments_of(const int64_t* stride, int64_t stride_count, c
   return arguments;
 }
 
+// Those of the operators that the build puts in place of others.
+ConvolutionArguments fusible_arguments(const int64_t* stride, int64_t stride_count, const int64_t* padding, int64_t padding_count, const int64_t* dilation,
+                                       int64_t dilation_count, int64_t groups) {
+  ConvolutionArguments arguments = arguments_of(stride, stride_count, padding, padding_count, dilation, dilation_count, groups);
+  arguments.arranged = true;
+  return arguments;
+}
+
 Tensor fused(AtenTensorHandle X, AtenTensorHandle W, AtenTensorHandle* B, const ConvolutionArguments& arguments, const Fused& after) {
   const std::optional<Tensor> bias = maybe(B);
   return convolve(borrow(X), borrow(W), bias ? &*bias : nullptr, arguments, after);
@@ -62,7 +70,7 @@ extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_cpu_mkldnn__convolution_pointwi
   return guarded([&] {
     Fused after;
     set_activation(after, "_convolution_pointwise", attr, scalars, scalars_len_, algorithm == nullptr ? nullptr : *algorithm);
-    *ret0 = give(fused(X, W, B, arguments_of(stride, stride_len_, padding, padding_len_, dilation, dilation_len_, groups), after));
+    *ret0 = give(fused(X, W, B, fusible_arguments(stride, stride_len_, padding, padding_len_, dilation, dilation_len_, groups), after));
   });
 }
 
@@ -89,7 +97,7 @@ extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_cpu_mkldnn__convolution_pointwi
     set_binary(after, "_convolution_pointwise_binary", binary_attr, borrow(other), alpha);
     set_activation(after, "_convolution_pointwise_binary", unary_attr == nullptr ? nullptr : *unary_attr, unary_scalars, unary_scalars_len_,
                    unary_algorithm == nullptr ? nullptr : *unary_algorithm);
-    *ret0 = give(fused(X, W, B, arguments_of(stride, stride_len_, padding, padding_len_, dilation, dilation_len_, groups), after));
+    *ret0 = give(fused(X, W, B, fusible_arguments(stride, stride_len_, padding, padding_len_, dilation, dilation_len_, groups), after));
   });
 }
 
@@ -105,7 +113,7 @@ extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_cpu_mkldnn__convolution_pointwi
     set_activation(after, "_convolution_pointwise_binary_", unary_attr == nullptr ? nullptr : *unary_attr, unary_scalars, unary_scalars_len_,
                    unary_algorithm == nullptr ? nullptr : *unary_algorithm);
     const std::optional<Tensor> bias = maybe(B);
-    const ConvolutionArguments arguments = arguments_of(stride, stride_len_, padding, padding_len_, dilation, dilation_len_, groups);
+    const ConvolutionArguments arguments = fusible_arguments(stride, stride_len_, padding, padding_len_, dilation, dilation_len_, groups);
     const Tensor result = convolve(borrow(X), borrow(W), bias ? &*bias : nullptr, arguments, after, &into);
     if (result.data() != into.data()) {
       copy_into(into, result);

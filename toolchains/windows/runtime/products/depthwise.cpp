@@ -1,4 +1,7 @@
 // Depthwise convolutions, and by groups of few channels: one pass over the input, each element multiplied in registers.
+//
+// Depthwise ones with channels last are computed 16 channels at a time, whose places are brought together first: in the tensor they are as far
+// apart as there are channels, which is few sets of a cache.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -6,6 +9,8 @@
 #include "../threads/parallel.h"
 #include "convolution_kernels.h"
 #include "geometry.h"
+#include "kernels.h"
+#include "packing.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -110,6 +115,111 @@ void convolve_small_groups(const Geometry& g, const void* input, const Tensor& w
         const GroupedRow piece{from,       g.stride[2] * channels, used, biases, count, channels, g.channels, cuts[cut + 1] - x, to + x * channels * size,
                                channels};
         kernels.grouped_row(g.dtype, piece);
+      }
+    }
+  });
+}
+
+namespace {
+
+constexpr int64_t band_bytes = 256 << 10;  // of input that is laid out at a time: it stays in the second cache
+
+// A part of the results: 16 channels (or what is left of them) of some rows of an image.
+struct Band {
+  int64_t channel;
+  int64_t channels;
+  int64_t image;
+  int64_t depth;
+  int64_t first;  // row
+  int64_t rows;
+};
+
+// How a band's input lies: [rows of the kernel's depth][rows][places][16], with what the kernel reads beyond the borders as zeros.
+struct Staging {
+  explicit Staging(const Geometry& g)
+      : left(g.taps[0].w), top(g.taps[0].h), apart_w(g.kernel[2] > 1 ? g.taps[1].w - left : 1),
+        apart_h(g.kernel[1] > 1 ? g.taps[static_cast<size_t>(g.kernel[2])].h - top : 1) {
+    const int64_t results = (g.out[2] + depthwise_places - 1) / depthwise_places * depthwise_places;
+    width = (results - 1) * g.stride[2] + (g.kernel[2] - 1) * apart_w + 1;
+    row = width * depthwise_channels;
+    sums = results * depthwise_channels;
+  }
+  int64_t rows_for(const Geometry& g, int64_t results) const {
+    return (results - 1) * g.stride[1] + (g.kernel[1] - 1) * apart_h + 1;
+  }
+  int64_t left;
+  int64_t top;
+  int64_t apart_w;
+  int64_t apart_h;
+  int64_t width = 0;  // places
+  int64_t row = 0;    // elements
+  int64_t sums = 0;
+};
+
+void stage_row(const Geometry& g, const Staging& staging, const char* line, const Band& band, float* to) {
+  const auto size = static_cast<int64_t>(element_size(g.dtype));
+  const int64_t first = std::clamp<int64_t>(-staging.left, 0, staging.width);
+  const int64_t last = line == nullptr ? first : std::clamp<int64_t>(g.in[2] - staging.left, first, staging.width);
+  std::memset(to, 0, static_cast<size_t>(first * depthwise_channels) * sizeof(float));
+  if (first < last) {
+    float_kernels().pack_columns(g.dtype, to + first * depthwise_channels, line + ((staging.left + first) * g.groups + band.channel) * size, g.groups,
+                                 static_cast<int>(band.channels), depthwise_channels, last - first);
+  }
+  std::memset(to + last * depthwise_channels, 0, static_cast<size_t>((staging.width - last) * depthwise_channels) * sizeof(float));
+}
+
+void stage_band(const Geometry& g, const Staging& staging, const void* input, const Band& band, float* to) {
+  const auto size = static_cast<int64_t>(element_size(g.dtype));
+  const int64_t rows = staging.rows_for(g, band.rows);
+  for (int64_t deep = 0; deep < g.kernel[0]; ++deep) {
+    const int64_t d = band.depth * g.stride[0] + g.taps[static_cast<size_t>(deep * g.kernel[1] * g.kernel[2])].d;
+    for (int64_t i = 0; i < rows; ++i, to += staging.row) {
+      const int64_t h = band.first * g.stride[1] + staging.top + i;
+      const bool inside = d >= 0 && d < g.in[0] && h >= 0 && h < g.in[1];
+      const int64_t at = ((band.image * g.in[0] + d) * g.in[1] + h) * g.in[2] * g.groups * size;
+      stage_row(g, staging, inside ? static_cast<const char*>(input) + at : nullptr, band, to);
+    }
+  }
+}
+
+}  // namespace
+
+void convolve_depthwise(const Geometry& g, const void* input, const Tensor& weights, const Finish& finish) {
+  const Staging staging(g);
+  const auto taps = static_cast<int64_t>(g.taps.size());
+  const int64_t blocks = (g.groups + depthwise_channels - 1) / depthwise_channels;
+  const int64_t images = g.batch * g.out[0];
+  const int64_t row_bytes = g.kernel[0] * staging.row * static_cast<int64_t>(sizeof(float));
+  // Bands of rows: as few as fit into the cache, and enough for all threads.
+  int64_t bands = 1;
+  const int64_t wanted = images * blocks * g.places() / g.out[0] * taps * depthwise_channels < 65536 ? 1 : 2 * thread_count();
+  while (bands < g.out[1] && (images * blocks * bands < wanted || staging.rows_for(g, (g.out[1] + bands - 1) / bands) * row_bytes > band_bytes)) {
+    ++bands;
+  }
+  const int64_t rows_most = (g.out[1] + bands - 1) / bands;
+  const int64_t staged = g.kernel[0] * staging.rows_for(g, rows_most) * staging.row;
+  parallel_for(0, images * blocks * bands, wanted == 1 ? images * blocks * bands : 1, [&](int64_t begin, int64_t end) {
+    Scratch memory(static_cast<size_t>(staged + staging.sums + taps * depthwise_channels) * sizeof(float) + static_cast<size_t>(taps) * sizeof(void*));
+    float* const input_rows = memory.as<float>();
+    float* const sums = input_rows + staged;
+    float* const of_taps = sums + staging.sums;
+    const float** const rows = reinterpret_cast<const float**>(of_taps + taps * depthwise_channels);
+    for (int64_t index = begin; index < end; ++index) {
+      const int64_t image = index / bands / blocks;
+      const int64_t channel = index / bands % blocks * depthwise_channels;
+      const int64_t first = part(g.out[1], bands, index % bands);
+      const Band band{channel, std::min<int64_t>(depthwise_channels, g.groups - channel), image / g.out[0], image % g.out[0], first,
+                      part(g.out[1], bands, index % bands + 1) - first};
+      stage_band(g, staging, input, band, input_rows);
+      float_kernels().pack_columns(Dtype::f32, of_taps, weights.as<float>() + channel, g.groups, static_cast<int>(band.channels), depthwise_channels, taps);
+      for (int64_t h = 0; h < band.rows; ++h) {
+        for (int64_t r = 0; r < g.kernel[0] * g.kernel[1]; ++r) {
+          const int64_t deep = r / g.kernel[1] * staging.rows_for(g, band.rows);
+          rows[r] = input_rows + (deep + h * g.stride[1] + r % g.kernel[1] * staging.apart_h) * staging.row;
+        }
+        const DepthwiseRow row{rows, g.kernel[0] * g.kernel[1], of_taps, g.kernel[2], staging.apart_w, g.stride[2], g.out[2], sums};
+        convolution_kernels().depthwise_row(row);
+        float_kernels().finish(finish, sums, depthwise_channels, (image * g.out[1] + first + h) * g.out[2], g.out[2], channel, static_cast<int>(band.channels));
       }
     }
   });

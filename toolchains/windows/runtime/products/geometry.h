@@ -29,6 +29,7 @@ struct Geometry {
   int64_t kernel[3] = {1, 1, 1};
   std::vector<Tap> taps;
   bool row_taps = false;  // taps come in rows of kernel[2], one place apart
+  bool by_terms = false;  // weights lie as [taps, channels, out_channels]; channels last and one group only
 
   int64_t places() const {
     return out[0] * out[1] * out[2];
@@ -38,7 +39,8 @@ struct Geometry {
   }
 };
 
-// Channels last: `input` [batch, in..., channels], `weight` [groups * out_channels, taps, channels], `out` [batch, out..., channels], all dense.
+// Channels last: `input` [batch, in..., channels], `weight` [groups * out_channels, taps, channels] or by terms, `out` [batch, out..., channels], all
+// dense.
 void convolve_rows(const Geometry& geometry, const void* input, const void* weight, Product& product);
 // Planes: `input` [batch, channels, in...], `weight` [groups * out_channels, channels, taps], `out` [batch, channels, out...].
 void convolve_planes(const Geometry& geometry, const void* input, const void* weight, Product& product);
@@ -51,6 +53,8 @@ void convolve_winograd(const Geometry& geometry, const void* input, const void* 
 bool has_small_groups(const Geometry& geometry);
 Tensor weights_by_taps(const Geometry& geometry, const void* weight);
 void convolve_small_groups(const Geometry& geometry, const void* input, const Tensor& weights, const Tensor* bias, void* out);
+// The same for one channel a group.
+void convolve_depthwise(const Geometry& geometry, const void* input, const Tensor& weights, const Finish& finish);
 
 // One channel a group, one result a channel; not for float64. Weights [channels, taps] in their dtype.
 bool is_depthwise(const Geometry& geometry);

@@ -160,40 +160,31 @@ template <int Rows>
 void multiply_columns(const void* a_panel, const void* columns, int64_t stride, int64_t k, void* tile, bool first, void* panel, const char* next) {
   typedef Vector<float> V;
   constexpr int width = lanes<float>;
-  // Rows of B are pages apart: nobody but us asks for them in time.
-  // Rows of B are pages apart: nobody but us asks for them in time.
-  constexpr int64_t ahead = 16;
+  // Rows of B are pages apart: nobody but us asks for them in time. That is while the panel before is multiplied by all rows of A, and for the
+  // second cache, since rows that are pages apart share few places of the nearest.
   const float* __restrict a = static_cast<const float*>(a_panel);
   const char* __restrict b = static_cast<const char*>(columns);
   float* __restrict to = static_cast<float*>(panel);
   V acc[Rows][2];
 #pragma clang loop unroll(full)
   for (int i = 0; i < Rows; ++i) acc[i][0] = acc[i][1] = V{};
-  const auto some = [&](int64_t count, const char* asked) __attribute__((always_inline)) {
-    for (int64_t at = 0; at < count; ++at) {
-      __builtin_prefetch(asked, 0, 3);
-      if constexpr (AOTWIN_LEVEL == 4) __builtin_prefetch(asked + 64, 0, 3);
-      asked += stride;
-      const V low = load<float>(reinterpret_cast<const float*>(b));
-      const V high = load<float>(reinterpret_cast<const float*>(b) + width);
-      store<float>(to, low);
-      store<float>(to + width, high);
+  for (int64_t at = 0; at < k; ++at) {
+    __builtin_prefetch(next, 0, 2);
+    if constexpr (AOTWIN_LEVEL == 4) __builtin_prefetch(next + 64, 0, 2);
+    next += stride;
+    const V low = load<float>(reinterpret_cast<const float*>(b));
+    const V high = load<float>(reinterpret_cast<const float*>(b) + width);
+    store<float>(to, low);
+    store<float>(to + width, high);
 #pragma clang loop unroll(full)
-      for (int i = 0; i < Rows; ++i) {
-        const V value = spread<float>(a[i]);
-        acc[i][0] = multiply_add(value, low, acc[i][0]);
-        acc[i][1] = multiply_add(value, high, acc[i][1]);
-      }
-      a += Rows;
-      b += stride;
-      to += 2 * width;
+    for (int i = 0; i < Rows; ++i) {
+      const V value = spread<float>(a[i]);
+      acc[i][0] = multiply_add(value, low, acc[i][0]);
+      acc[i][1] = multiply_add(value, high, acc[i][1]);
     }
-  };
-  if (k > ahead) {
-    some(k - ahead, b + ahead * stride);
-    some(ahead, next);
-  } else {
-    some(k, next);
+    a += Rows;
+    b += stride;
+    to += 2 * width;
   }
   store_tile<float>(acc, static_cast<float*>(tile), first);
 }

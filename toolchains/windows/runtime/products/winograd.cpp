@@ -2,8 +2,9 @@
 // are transformed to sixteen numbers, whose products over the channels are sixteen products of matrices; their sums are transformed
 // back. 2.25 times fewer multiplications than taps have, and sums that are a ninth as long, so that the error is about the same.
 //
-// The order of work: some hundred tiles are transformed and laid out as panels (kernels.h); then each task makes, for some columns of
-// results, all sixteen products, whose sums stay in a near cache until they are transformed back. A result depends on nothing but the
+// The order of work: the kernels are transformed and laid out as panels (kernels.h), as are some hundred tiles; then each task makes, for some
+// columns of results, all sixteen products, whose sums stay in a near cache until they are transformed back. Where no other task needs the
+// same kernels, it is the task that transforms them, block by block, and they never leave a near cache. A result depends on nothing but the
 // shape.
 #include "winograd_kernels.h"
 
@@ -20,7 +21,7 @@ namespace {
 
 constexpr int64_t numbers = 16;            // of a transformed tile
 constexpr int64_t chunk_bytes = 1 << 20;   // of tiles that are transformed at a time,
-constexpr int64_t tiles_least = 140;       // but so many, since kernels are laid out anew for each chunk
+constexpr int64_t tiles_least = 140;       // but so many, since all kernels pass through the caches for each chunk
 constexpr int64_t rows_of_task = 160;      // tiles: their sums are 330 kB
 constexpr int64_t apart = 272;             // more between the sixteen, which would fall into one set of a cache where sizes are powers of 2
 constexpr int64_t slack = 16;              // elements that pack_lanes writes past a panel
@@ -31,7 +32,8 @@ struct Plan {
   const ProductKernels& kernels;
   const float* input;
   const float* zeros;
-  const float* transformed;  // the kernels, [16][out channels][channels]
+  const float* weight;
+  float* columns;  // panels of transformed kernels, [column panels][16][k_blocks]
   int64_t tiles_of_row;
   int64_t k_block;
   int64_t k_blocks;
@@ -41,10 +43,15 @@ struct Plan {
   int64_t tiles;
   int64_t row_panels;
   int64_t groups;  // of row panels
+  bool by_task;    // kernels are each task's own
   float* packed;   // [16][k_blocks][row_panels]
 
-  int64_t kernels_plane() const {
-    return g.out_channels * g.channels + apart;
+  int64_t columns_plane() const {
+    return kernels.width * g.channels + apart;
+  }
+  // Columns of results in a panel, all of which may be fewer than its width.
+  int count_of(int64_t column_panel) const {
+    return static_cast<int>(std::min<int64_t>(kernels.width, g.out_channels - column_panel * kernels.width));
   }
   int64_t tiles_plane() const {
     return kernels.rows * g.channels + apart;
@@ -100,6 +107,43 @@ void pack_tiles(const Plan& plan, int64_t index, float* transformed) {
   }
 }
 
+// The sixteen panels of a column panel's kernels for one block of k.
+struct Kernels {
+  float* first;
+  int64_t plane;  // elements from one to the next
+};
+Kernels shared_kernels(const Plan& plan, int64_t index, int64_t block) {
+  return {plan.columns + index * numbers * plan.columns_plane() + block * plan.k_block * plan.count_of(index), plan.columns_plane()};
+}
+int64_t block_plane(const Plan& plan) {
+  return plan.kernels.width * plan.k_block + apart;
+}
+
+// Those that lie by terms are transformed to where they belong; of others each is a row, and `transformed` between.
+void pack_kernels(const Plan& plan, int64_t index, int64_t block, const Kernels& to, float* transformed) {
+  const Geometry& g = plan.g;
+  const int count = plan.count_of(index);
+  const int64_t column = index * plan.kernels.width;
+  const int64_t first = block * plan.k_block;
+  const int64_t k = plan.k_of(block);
+  if (g.by_terms) {
+    for (int64_t c = 0; c < k; ++c) {
+      winograd_kernels().weight(plan.weight + (first + c) * g.out_channels + column, g.channels * g.out_channels, count, to.first + c * count, to.plane);
+    }
+    return;
+  }
+  const void* lane[32];
+  for (int i = 0; i < count; ++i) {
+    winograd_kernels().weight(plan.weight + (column + i) * 9 * g.channels + first, g.channels, k, transformed + i * k, block_plane(plan));
+  }
+  for (int64_t number = 0; number < numbers; ++number) {
+    for (int i = 0; i < count; ++i) {
+      lane[i] = transformed + number * block_plane(plan) + i * k;
+    }
+    plan.kernels.pack_lanes(Dtype::f32, to.first + number * to.plane, lane, count, count, k);
+  }
+}
+
 // Tiles [first, last) of one row of them, whose sums begin at `sums`.
 void finish_tiles(const Plan& plan, int64_t first, int64_t last, int64_t column, int count, const float* sums, int64_t plane, float* results) {
   const Geometry& g = plan.g;
@@ -118,43 +162,41 @@ void finish_tiles(const Plan& plan, int64_t first, int64_t last, int64_t column,
 }
 
 struct Room {
-  float* panel;
   float* sums;
+  float* kernels;  // of a block of a task, or between
   float* results;  // also for the transformed tiles of a panel
 };
 
 // All that follows for one panel of columns and one group of row panels.
 void run_task(const Plan& plan, int64_t index, const Room& room) {
-  const Geometry& g = plan.g;
-  const int64_t column = index / plan.groups * plan.kernels.width;
+  const int64_t column_panel = index / plan.groups;
+  const int64_t column = column_panel * plan.kernels.width;
   const int64_t first_panel = part(plan.row_panels, plan.groups, index % plan.groups);
   const int64_t last_panel = part(plan.row_panels, plan.groups, index % plan.groups + 1);
   const int64_t first = part(plan.tiles, plan.row_panels, first_panel);
   const int64_t last = part(plan.tiles, plan.row_panels, last_panel);
-  const int count = static_cast<int>(std::min<int64_t>(plan.kernels.width, g.out_channels - column));
+  const int count = plan.count_of(column_panel);
   const int full = count > plan.kernels.width / 2 ? 1 : 0;
   const int64_t plane = (last - first) * count;
-  const int64_t panels = numbers * plan.k_blocks;
-  const auto kernels_of = [&](int64_t panel) {
-    return plan.transformed + panel / plan.k_blocks * plan.kernels_plane() + column * g.channels + panel % plan.k_blocks * plan.k_block;
-  };
-  const void* lane[32];
-  for (int64_t panel = 0; panel < panels; ++panel) {
-    const int64_t number = panel / plan.k_blocks;
-    const int64_t block = panel % plan.k_blocks;
-    for (int i = 0; i < count; ++i) {
-      lane[i] = kernels_of(panel) + i * g.channels;
+  for (int64_t block = 0; block < plan.k_blocks; ++block) {
+    const int64_t k = plan.k_of(block);
+    Kernels kernels = shared_kernels(plan, column_panel, block);
+    if (plan.by_task) {
+      kernels = {room.kernels, block_plane(plan)};
+      pack_kernels(plan, column_panel, block, kernels, nullptr);
     }
-    plan.kernels.pack_lanes(Dtype::f32, room.panel, lane, count, count, plan.k_of(block));
-    // Meanwhile the next panel is asked for, four columns a call.
-    const float* const ahead = kernels_of(std::min(panel + 1, panels - 1));
-    int64_t row = first;
-    for (int64_t i = first_panel; i < last_panel; ++i) {
-      const int64_t next = part(plan.tiles, plan.row_panels, i + 1);
-      const int64_t asked = std::min<int64_t>((i - first_panel) * 4, count - 4);
-      plan.kernels.multiply[next - row][full](plan.panel(number, block, i), room.panel, plan.k_of(block), room.sums + number * plane + (row - first) * count, block == 0,
-                                              reinterpret_cast<const char*>(ahead + asked * g.channels), g.channels * 4, 64);
-      row = next;
+    for (int64_t number = 0; number < numbers; ++number) {
+      const float* const panel = kernels.first + number * kernels.plane;
+      // Meanwhile the next panel is asked for: each call takes four lines for each of its steps.
+      const float* ahead = number + 1 < numbers ? panel + kernels.plane : panel;
+      int64_t row = first;
+      for (int64_t i = first_panel; i < last_panel; ++i) {
+        const int64_t after = part(plan.tiles, plan.row_panels, i + 1);
+        plan.kernels.multiply[after - row][full](plan.panel(number, block, i), panel, k, room.sums + number * plane + (row - first) * count, block == 0,
+                                                 reinterpret_cast<const char*>(ahead), 64, 256);
+        ahead += k / 16 * 64;
+        row = after;
+      }
     }
   }
   for (int64_t tile = first; tile < last;) {
@@ -162,6 +204,16 @@ void run_task(const Plan& plan, int64_t index, const Room& room) {
     finish_tiles(plan, tile, end, column, count, room.sums + (tile - first) * count, plane, room.results);
     tile = end;
   }
+}
+
+// Tasks of some rows, and enough of them for all threads.
+int64_t groups_for(const Plan& plan, int64_t tiles, int64_t column_panels, int threads) {
+  const int64_t row_panels = (tiles + plan.kernels.rows - 1) / plan.kernels.rows;
+  int64_t groups = (tiles + rows_of_task - 1) / rows_of_task;
+  while (groups < row_panels && groups * column_panels < threads) {
+    ++groups;
+  }
+  return groups;
 }
 
 }  // namespace
@@ -175,7 +227,8 @@ bool suits_winograd(const Geometry& g) {
 
 void convolve_winograd(const Geometry& g, const void* input, const void* weight, const Finish& finish) {
   const ProductKernels& kernels = float_kernels();
-  Plan plan = {g, finish, kernels, static_cast<const float*>(input), nullptr, nullptr, (g.out[2] + 1) / 2, 0, 0, 0, 0, 0, 0, 0, nullptr};
+  Plan plan = {g, finish, kernels, static_cast<const float*>(input), nullptr, static_cast<const float*>(weight), nullptr, (g.out[2] + 1) / 2,
+               0, 0, 0, 0, 0, 0, 0, false, nullptr};
   const int64_t tile_rows = g.batch * rows_of_image(g);
   const int64_t row_bytes = numbers * plan.tiles_of_row * g.channels * 4;
   const int64_t least = (tiles_least + plan.tiles_of_row - 1) / plan.tiles_of_row;
@@ -191,33 +244,33 @@ void convolve_winograd(const Geometry& g, const void* input, const void* weight,
   const int64_t column_panels = (g.out_channels + kernels.width - 1) / kernels.width;
   const int threads = thread_count();
   const int64_t sums_size = numbers * (rows_of_task + kernels.rows) * kernels.width;
+  const int64_t kernels_size = numbers * block_plane(plan) + slack;
   const int64_t results_size = std::max(4 * plan.tiles_of_row * kernels.width, numbers * plan.tiles_plane());
-  const int64_t room_size = kernels.width * plan.k_block + slack + sums_size + results_size;
+  const int64_t room_size = sums_size + kernels_size + results_size;
   Scratch zeros(static_cast<size_t>(g.channels * 4));
-  Scratch transformed(static_cast<size_t>(numbers * plan.kernels_plane() * 4));
+  plan.groups = groups_for(plan, tile_rows * plan.tiles_of_row, column_panels, threads);
+  plan.by_task = g.by_terms && chunks == 1 && plan.groups == 1;
+  Scratch columns(static_cast<size_t>(((plan.by_task ? 0 : column_panels * numbers * plan.columns_plane()) + slack) * 4));
   Scratch packed(static_cast<size_t>(numbers * plan.k_blocks * panels_most * plan.panel_stride * 4));
   Scratch rooms(static_cast<size_t>(threads * room_size * 4));
   std::memset(zeros.data(), 0, static_cast<size_t>(g.channels * 4));
   plan.zeros = zeros.as<float>();
-  plan.transformed = transformed.as<float>();
+  plan.columns = columns.as<float>();
   plan.packed = packed.as<float>();
   std::atomic<int64_t> next_kernel{0};
   for (int64_t begin = 0; begin < tile_rows; begin += chunk_rows) {
     plan.first_row = begin;
     plan.tiles = std::min(chunk_rows, tile_rows - begin) * plan.tiles_of_row;
     plan.row_panels = (plan.tiles + kernels.rows - 1) / kernels.rows;
-    plan.groups = (plan.tiles + rows_of_task - 1) / rows_of_task;
-    while (plan.groups < plan.row_panels && plan.groups * column_panels < threads) {
-      ++plan.groups;
-    }
+    plan.groups = groups_for(plan, plan.tiles, column_panels, threads);
     std::atomic<int64_t> next_panel{0};
     std::atomic<int64_t> next_task{0};
     Barrier barrier;
     parallel(threads, [&](int index, int count) {
       float* const own = rooms.as<float>() + index * room_size;
-      const Room room = {own, own + kernels.width * plan.k_block + slack, own + kernels.width * plan.k_block + slack + sums_size};
-      for (int64_t o = next_kernel.fetch_add(1); o < g.out_channels; o = next_kernel.fetch_add(1)) {
-        winograd_kernels().weight(static_cast<const float*>(weight) + o * 9 * g.channels, g.channels, transformed.as<float>() + o * g.channels, plan.kernels_plane());
+      const Room room = {own, own + sums_size, own + sums_size + kernels_size};
+      for (int64_t i = next_kernel.fetch_add(1); i < (plan.by_task ? 0 : column_panels * plan.k_blocks); i = next_kernel.fetch_add(1)) {
+        pack_kernels(plan, i / plan.k_blocks, i % plan.k_blocks, shared_kernels(plan, i / plan.k_blocks, i % plan.k_blocks), room.kernels);
       }
       for (int64_t i = next_panel.fetch_add(1); i < plan.row_panels; i = next_panel.fetch_add(1)) {
         pack_tiles(plan, i, room.results);

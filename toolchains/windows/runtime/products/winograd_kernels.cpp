@@ -34,7 +34,7 @@ void table_input(const float* const* places, int64_t channels, float* to, int64_
   }
 }
 
-void table_weight(const float* taps, int64_t channels, float* to, int64_t plane) {
+void table_weight(const float* taps, int64_t tap, int64_t channels, float* to, int64_t plane) {
   const V half_of_all = spread<float>(0.5F);
   const auto widened = [&](V a, V b, V c, V (&four)[4]) __attribute__((always_inline)) {
     const V sum = (a + c) * half_of_all;
@@ -48,7 +48,7 @@ void table_weight(const float* taps, int64_t channels, float* to, int64_t plane)
     V columns[3][4];
 #pragma clang loop unroll(full)
     for (int i = 0; i < 3; ++i) {
-      widened(load<float>(taps + i * channels + c), load<float>(taps + (3 + i) * channels + c), load<float>(taps + (6 + i) * channels + c), columns[i]);
+      widened(load<float>(taps + i * tap + c), load<float>(taps + (3 + i) * tap + c), load<float>(taps + (6 + i) * tap + c), columns[i]);
     }
 #pragma clang loop unroll(full)
     for (int i = 0; i < 4; ++i) {

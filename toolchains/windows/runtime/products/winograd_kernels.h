@@ -9,8 +9,8 @@ namespace aotwin::runtime::products {
 struct WinogradKernels {
   // 16 places of a tile, row by row, as 16 rows that are `plane` elements apart.
   void (*input)(const float* const* places, int64_t channels, float* to, int64_t plane);
-  // 9 taps, row by row, `channels` apart, to 16 rows.
-  void (*weight)(const float* taps, int64_t channels, float* to, int64_t plane);
+  // 9 taps, row by row, `tap` elements apart, to 16 rows.
+  void (*weight)(const float* taps, int64_t tap, int64_t channels, float* to, int64_t plane);
   // 16 rows to four results: to[0], to[step], and the same `row` further on.
   void (*output)(const float* from, int64_t plane, int64_t channels, float* to, int64_t step, int64_t row);
 };
