@@ -646,6 +646,9 @@ def _lstm(dtype: torch.dtype) -> Iterator[Arguments]:
         (7, 1, 12, 16, True),
         (1, 3, 4, 5, False),
         (19, 2, 32, 48, False),
+        # several threads, the last of them with fewer values; more sequences than are read together
+        (9, 1, 20, 200, True),
+        (4, 30, 8, 24, False),
     ):
         for biases in (True, False):
             scale = 0.3

@@ -18,31 +18,28 @@ AOTWIN_ALWAYS void step(Vector<float> input, Vector<float> forget, Vector<float>
   hidden = sigmoid(output) * tanh(cell);
 }
 
-void run(const float* gates, float* cell, float* hidden_state, int64_t hidden) {
+void run(const GateSums& gates, float* cell, float* hidden_state, int64_t count) {
   constexpr int width = lanes<float>;
+  const auto gate = [&](int number, int64_t i, auto&& read) __attribute__((always_inline)) {
+    return read(gates.of_input + number * gates.input_stride + i) + read(gates.of_hidden + number * gates.hidden_stride + i);
+  };
   int64_t i = 0;
-  for (; i + width <= hidden; i += width) {
+  for (; i + width <= count; i += width) {
     Vector<float> c = at(cell + i);
     Vector<float> h;
-    step(at(gates + i), at(gates + hidden + i), at(gates + 2 * hidden + i), at(gates + 3 * hidden + i), c, h);
+    step(gate(0, i, at), gate(1, i, at), gate(2, i, at), gate(3, i, at), c, h);
     *reinterpret_cast<Loose*>(cell + i) = c;
     *reinterpret_cast<Loose*>(hidden_state + i) = h;
   }
-  if (i == hidden) {
+  if (i == count) {
     return;
   }
-  // The rest through a register of zeros.
-  Vector<float> parts[4] = {};
-  Vector<float> c = {};
-  for (int lane = 0; i + lane < hidden; ++lane) {
-    for (int gate = 0; gate < 4; ++gate) {
-      parts[gate][lane] = gates[gate * hidden + i + lane];
-    }
-    c[lane] = cell[i + lane];
-  }
+  const int rest = static_cast<int>(count - i);
+  const auto part = [&](const float* from) __attribute__((always_inline)) { return load_part<float>(from, rest); };
+  Vector<float> c = part(cell + i);
   Vector<float> h;
-  step(parts[0], parts[1], parts[2], parts[3], c, h);
-  for (int lane = 0; i + lane < hidden; ++lane) {
+  step(gate(0, i, part), gate(1, i, part), gate(2, i, part), gate(3, i, part), c, h);
+  for (int lane = 0; lane < rest; ++lane) {
     cell[i + lane] = c[lane];
     hidden_state[i + lane] = h[lane];
   }

@@ -1,8 +1,7 @@
 // A layer of an LSTM in one direction, as torch hands it to oneDNN.
 #include "../core/tensor.h"
-#include "../threads/parallel.h"
 #include "matmul.h"
-#include "recurrent_kernels.h"
+#include "recurrent.h"
 #include "shims.h"
 
 using namespace aotwin::runtime;
@@ -43,23 +42,9 @@ Tensor run_lstm(const Tensor& input, const Layer& layer, State& state, bool reve
   multiply_tensors("mkldnn_rnn_layer", gates, view(input, {steps * batch, input.size(2)}, {input.size(2), 1}, input.storage_offset()),
                    mirrored(layer.input_weight), layer.bias.defined() ? &layer.bias : nullptr, layer.bias.defined() ? 1 : 0, 1);
   const Tensor output = empty({steps, batch, hidden}, Dtype::f32);
-  const Tensor weight = mirrored(layer.hidden_weight);
-  const LstmCell cell = lstm_cell();
-  Tensor before = state.hidden;
-  for (int64_t i = 0; i < steps; ++i) {
-    const int64_t step = reverse ? steps - 1 - i : i;
-    const Tensor sums = view(gates, {batch, 4 * hidden}, {4 * hidden, 1}, step * batch * 4 * hidden);
-    multiply_tensors("mkldnn_rnn_layer", sums, before, weight, &sums, 1, 1);
-    const Tensor now = view(output, {batch, hidden}, {hidden, 1}, step * batch * hidden);
-    parallel_for(0, batch, 4096 / (hidden + 1) + 1, [&](int64_t first, int64_t last) {
-      for (int64_t row = first; row < last; ++row) {
-        cell(sums.as<float>() + row * 4 * hidden, state.cell.as<float>() + row * hidden, now.as<float>() + row * hidden, hidden);
-      }
-    });
-    before = now;
-  }
+  run_lstm_steps({gates, layer.hidden_weight, output, state.hidden, state.cell, reverse});
   if (steps != 0) {
-    copy_into(state.hidden, before);
+    copy_into(state.hidden, view(output, {batch, hidden}, {hidden, 1}, reverse ? 0 : (steps - 1) * batch * hidden));
   }
   return output;
 }
@@ -82,10 +67,6 @@ Tensor like(const Tensor& result, const Tensor& given) {
 
 }  // namespace
 
-LstmCell aotwin::runtime::products::lstm_cell() {
-  return &float_kernels() == &level4::float_kernels ? level4::lstm_cell : level3::lstm_cell;
-}
-
 extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_cpu_mkldnn_rnn_layer)(
     AtenTensorHandle input, AtenTensorHandle weight0, AtenTensorHandle weight1, AtenTensorHandle weight2, AtenTensorHandle weight3,
     AtenTensorHandle hx_, AtenTensorHandle cx_, int32_t reverse, const int64_t*, int64_t batch_sizes_len_, int64_t mode, int64_t hidden_size,
@@ -102,7 +83,8 @@ extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_cpu_mkldnn_rnn_layer)(
     require(input_weight.sizes() == Dims{4 * hidden_size, given.size(2)} && hidden_weight.sizes() == Dims{4 * hidden_size, hidden_size},
             "mkldnn_rnn_layer: weights of shape ", input_weight.sizes(), " and ", hidden_weight.sizes(), " for an input of shape ", given.sizes(),
             " and ", hidden_size, " hidden values");
-    Layer layer{as_float(input_weight), as_float(hidden_weight), Tensor()};
+    // The steps read those of halves as they are.
+    Layer layer{as_float(input_weight), hidden_weight.dtype() == Dtype::f64 ? as_float(hidden_weight) : contiguous(hidden_weight), Tensor()};
     if (has_biases != 0) {
       layer.bias = empty({4 * hidden_size}, Dtype::f32);
       const Tensor first = as_float(borrow(weight2));
