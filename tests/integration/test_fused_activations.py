@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch._inductor.decomposition import decompositions  # noqa: E402
 
 from aotwin.stages.generate.aotinductor import generate  # noqa: E402
 from aotwin.stages.generate.fused_activations import fuse_activations  # noqa: E402
+from aotwin.stages.generate.linear_layers import arrange_linear_layers  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -54,7 +56,7 @@ class Twice(Layer):
 
 
 class OtherLayout(nn.Module):
-    """Weights [in, out], as GPT-2's: torch's operator would want a copy of them."""
+    """Weights [in, out], as GPT-2's."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +105,7 @@ def test_layer_without_bias() -> None:
     ("module", "dtype"),
     [
         (Twice(nn.GELU()), torch.float32),
-        (OtherLayout(), torch.float32),
+        (OtherLayout(), torch.float32),  # torch's operator would want a copy
         (Layer(nn.GELU()), torch.float64),
         (Layer(nn.GELU()), torch.float16),
         (Layer(lambda x: x * torch.erf(x * 0.7) * 0.5), torch.float32),
@@ -123,3 +125,44 @@ def test_generated_code_calls_the_fused_operator() -> None:
         wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=fused)
         assert ("aoti_torch_cpu__linear_pointwise(" in wrapper.source) is bool(fused)
         assert (".erf()" in wrapper.source) is not bool(fused)
+
+
+class Spelled(nn.Module):
+    """Products by parameters: of its own, by a name of two, read twice, written, transposed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own, self.twice, self.turned = (nn.Parameter(torch.randn(8, 8)) for _ in range(3))
+        self.tied = self.again = nn.Parameter(torch.randn(8, 8))
+        self.register_buffer("written", torch.randn(8, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = nn.functional.gelu(x @ self.own) @ self.twice + x @ self.twice
+        y = (y @ self.tied) @ self.written + x @ self.turned.t()
+        self.written.mul_(0.5)
+        return y @ self.again
+
+
+@pytest.mark.parametrize("shape", [(7, 8), (2, 3, 8)], ids=["matrix", "batch"])
+def test_weights_of_other_layout_are_written_transposed(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    module, x = Spelled(), torch.randn(shape)
+    with torch.no_grad():
+        expected = copy.deepcopy(module)(x)
+        found: Any = torch.export.export(module.eval(), (x,)).module()
+        before = {name: value.stride() for name, value in found.state_dict().items()}
+        arrange_linear_layers(found, DTYPES)
+        after = {name: value.stride() for name, value in found.state_dict().items()}
+        assert {name for name in before if after[name] != before[name]} == {"own"}
+        assert after["own"] == (1, 8)
+        torch.testing.assert_close(found(x), expected)
+
+
+def test_layer_of_other_layout_is_fused_without_a_copy() -> None:
+    with torch.no_grad():
+        program = torch.export.export(OtherLayout().eval(), (torch.randn(7, 24),))
+    wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=("float32",))
+    assert wrapper.source.count("aoti_torch_cpu__linear_pointwise(") == 1
+    assert "_cpp_fused" not in wrapper.source.replace("cpp_fused__linear_pointwise", "")
+    weight = next(constant for constant in wrapper.constants if "weight" in constant.fqn)
+    assert (tuple(weight.shape), tuple(weight.stride)) == ((24, 40), (1, 24))

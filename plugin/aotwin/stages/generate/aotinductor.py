@@ -28,6 +28,7 @@ from aotwin.stages.generate.inductor_isolation import (
     target_vectors,
 )
 from aotwin.stages.generate.inductor_options import merged_options
+from aotwin.stages.generate.linear_layers import arrange_linear_layers
 from aotwin.stages.generate.remembered import Memory, read_tensors
 from aotwin.stages.wrapper import (
     SourceFacts,
@@ -154,6 +155,7 @@ def _arranged(program: ExportedProgram, fused: Collection[str]) -> Any:
         # as torch._inductor.aoti_compile_and_package does, short of its archive
         module: Any = program.module(check_guards=False)
         arrange_convolutions(module, by_terms="float32" in fused)
+        arrange_linear_layers(module, fused)
         return module
 
 

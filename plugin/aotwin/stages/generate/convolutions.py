@@ -19,6 +19,8 @@ from aotwin.stages.generate.graph_constants import (
     is_constant,
     is_written,
     new_constant,
+    read_by,
+    replace_value,
     value_of,
 )
 
@@ -150,7 +152,7 @@ def _following_normalization(convolution: _Convolution) -> _Normalization | None
     import torch
 
     aten = torch.ops.aten
-    if len(convolution.node.users) != 1 or not _reads_alone(convolution):
+    if len(convolution.node.users) != 1 or read_by(convolution.weight) != {convolution.node}:
         return None
     node = next(iter(convolution.node.users))
     args: Any = node.args
@@ -170,16 +172,6 @@ def _following_normalization(convolution: _Convolution) -> _Normalization | None
     if any(is_written(constant) or constant.meta["val"].dtype != dtype for constant in given):
         return None
     return _Normalization(node, (weight, bias, mean, variance), epsilon)
-
-
-def _reads_alone(convolution: _Convolution) -> bool:
-    """Whether nothing else in the program reads the weight, by whatever node."""
-    graph = convolution.node.graph
-    return all(
-        set(node.users) <= {convolution.node}
-        for node in graph.nodes
-        if node.op == "get_attr" and node.target == convolution.weight.target
-    )
 
 
 def _folded(
@@ -231,7 +223,9 @@ def _arrange(module: GraphModule, convolution: _Convolution, by_terms: bool) -> 
 
     value = convolution.weight.meta["val"]
     # with one channel, strides do not tell whether channels are last: the operator would not know
-    if value.shape[1] * convolution.groups == 1 or not _reads_alone(convolution):
+    if value.shape[1] * convolution.groups == 1 or read_by(convolution.weight) != {
+        convolution.node
+    }:
         return
     if not value.dtype.is_floating_point or is_written(convolution.weight):
         return
@@ -244,11 +238,7 @@ def _arrange(module: GraphModule, convolution: _Convolution, by_terms: bool) -> 
         laid_out = weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
     else:
         laid_out = torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight)
-    owner, _, name = str(image.weight.target).rpartition(".")
-    constant = torch.nn.Parameter(laid_out, requires_grad=False)
-    place = module.get_submodule(owner)
-    delattr(place, name)
-    setattr(place, name, constant)
+    replace_value(module, image.weight, laid_out)
     if fusible:
         _call_fusible(module, image)
 

@@ -89,25 +89,28 @@ def fuse_activations(graph: Any, dtypes: Collection[str]) -> None:
 
 
 def _linear_layer(node: Any, dtypes: Collection[str]) -> tuple[Any, Any, Any] | None:
-    """Input, weight and bias of a product that is a linear layer over plain weights."""
+    """Input, weight and bias of a product that is a linear layer over plain weights.
+
+    The weight is [out, in]; or what the product itself multiplies by, where that lies in this way.
+    """
     import torch
 
     aten = torch.ops.aten
     if node.kwargs:
         return None
-    bias, rows, turned = (None, *node.args) if len(node.args) == 2 else node.args
-    if turned.target is not aten.permute.default or [*turned.args[1]] != [1, 0]:
-        return None
-    weight = turned.args[0]
-    value = weight.meta.get("val")
-    if weight.op not in ("placeholder", "get_attr") or value is None:
+    bias, rows, weight = (None, *node.args) if len(node.args) == 2 else node.args
+    turned = weight.target is aten.permute.default and [*weight.args[1]] == [1, 0]
+    constant = weight.args[0] if turned else weight
+    value = constant.meta.get("val")
+    if constant.op not in ("placeholder", "get_attr") or value is None or value.dim() != 2:
         return None
     dtype = str(value.dtype).removeprefix("torch.")
-    if value.device.type != "cpu" or dtype not in dtypes or not value.is_contiguous():
+    by_rows = (value if turned else value.t()).is_contiguous()
+    if value.device.type != "cpu" or dtype not in dtypes or not by_rows:
         return None
     if 0 in value.shape or (bias is not None and bias.meta["val"].dim() != 1):
         return None
-    return rows, weight, bias
+    return rows, constant, bias
 
 
 def _fuse(graph: Any, product: Any, layer: tuple[Any, Any, Any]) -> None:
@@ -127,8 +130,12 @@ def _fuse(graph: Any, product: Any, layer: tuple[Any, Any, Any]) -> None:
             if last is None or last.args[1] != product.meta["val"].dtype:
                 return
         with graph.inserting_before(last):
+            rows, weight, bias = layer
+            if weight is product.args[-1]:
+                weight = _turned(graph, weight)
             new = graph.call_function(
-                torch.ops.mkldnn._linear_pointwise.default, (*layer, attribute, [], algorithm)
+                torch.ops.mkldnn._linear_pointwise.default,
+                (rows, weight, bias, attribute, [], algorithm),
             )
             new.meta.update(product.meta)
             if shaped is not product:
@@ -137,6 +144,15 @@ def _fuse(graph: Any, product: Any, layer: tuple[Any, Any, Any]) -> None:
         last.replace_all_uses_with(new)
         graph.eliminate_dead_code()
         return
+
+
+def _turned(graph: Any, weight: Any) -> Any:
+    """[in, out] as [out, in]."""
+    import torch
+
+    node = graph.call_function(torch.ops.aten.permute.default, (weight, [1, 0]))
+    node.meta["val"] = weight.meta["val"].t()
+    return node
 
 
 def _only_user(node: Any, *targets: Any) -> Any:

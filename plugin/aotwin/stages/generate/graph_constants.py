@@ -25,11 +25,31 @@ def is_written(constant: Node) -> bool:
     return any(schema is None or schema.is_mutable for schema in schemas)
 
 
+def read_by(constant: Node) -> set[Node]:
+    """What reads a constant, by whatever node."""
+    return {
+        user
+        for node in constant.graph.nodes
+        if node.op == "get_attr" and node.target == constant.target
+        for user in node.users
+    }
+
+
 def value_of(module: GraphModule, constant: Node) -> Tensor:
     """What a constant is before the program runs."""
     owner, _, name = str(constant.target).rpartition(".")
     value: Tensor = getattr(module.get_submodule(owner), name).detach()
     return value
+
+
+def replace_value(module: GraphModule, constant: Node, value: Tensor) -> None:
+    """Give a constant another value, or other strides, under its name."""
+    from torch.nn import Parameter
+
+    owner, _, name = str(constant.target).rpartition(".")
+    place = module.get_submodule(owner)
+    delattr(place, name)
+    setattr(place, name, Parameter(value, requires_grad=False))
 
 
 def new_constant(
