@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aotwin.errors import ProgramError
+from aotwin.stages.generate.attention_inputs import attend_in_place
 from aotwin.stages.generate.call_form import CallForm, call_form, example_inputs, has_counter
 from aotwin.stages.generate.convolutions import arrange_convolutions
 from aotwin.stages.generate.fused_activations import fused_activations
@@ -156,6 +157,7 @@ def _arranged(program: ExportedProgram, fused: Collection[str]) -> Any:
         module: Any = program.module(check_guards=False)
         arrange_convolutions(module, by_terms="float32" in fused)
         arrange_linear_layers(module, fused)
+        attend_in_place(module)
         return module
 
 
