@@ -88,6 +88,20 @@ def test_entry_points_are_a_unit_of_their_own_with_our_parts(wrapper: Wrapper) -
     assert "aotwin_after" not in units.model
 
 
+@pytest.mark.parametrize(("lines", "optimised"), [(10, True), (1000, False)])
+def test_a_long_run_is_not_optimised_and_its_kernels_are(
+    wrapper: Wrapper, lines: int, optimised: bool
+) -> None:
+    run = "void AOTInductorModel::run_impl(\n    AtenTensorHandle* input_handles) {"
+    assert run in wrapper.source
+    long = wrapper.source.replace(run, run + "\n    call();" * lines)
+    model = translation_units(with_entry_points(dataclasses.replace(wrapper, source=long))).model
+    assert ("__attribute__((optnone, noinline)) void AOTInductorModel::run_impl(" in model) is (
+        not optimised
+    )
+    assert model.count("optnone") == (0 if optimised else 1)
+
+
 def test_what_ends_like_entry_points_behind_the_model_s_constructor_stays(wrapper: Wrapper) -> None:
     behind = dataclasses.replace(wrapper, source=wrapper.source + ENTRY_POINTS)
     assert translation_units(behind).interface == ""

@@ -25,6 +25,7 @@ from aotwin.stages.generate.inductor_isolation import (
     RecordedConstants,
     private_cache,
     quiet,
+    rare_collection,
     recorded_constants,
     target_vectors,
 )
@@ -170,6 +171,7 @@ def _lower(
     with (
         private_cache(),
         quiet(),
+        rare_collection(),
         target_vectors(simdlen),
         recorded_constants() as records,
         _lowering_errors(),
