@@ -135,7 +135,8 @@ def _ready_wrapper(
 ) -> tuple[Wrapper, WeightSource]:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # torch's own packaging uses what torch deprecates.
-        warnings.simplefilter("ignore", FutureWarning)
+        for deprecated in (DeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", deprecated)
         archive = Path(folder, f"{name}.pt2")
         # Stands in for the host compiler, whose output for Linux is of no interest here.
         compiler = Path(folder, "c++")

@@ -44,9 +44,11 @@ def built(
     return build_wheel(project, "check=wine", f"runtime={request.param}")
 
 
-@pytest.fixture
-def site(built: tuple[Path, str], windows: WindowsPython, tmp_path: Path) -> Path:
-    folder = tmp_path / "Ünïcode 模型" / "site"
+@pytest.fixture(scope="module")
+def site(
+    built: tuple[Path, str], windows: WindowsPython, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("windows") / "Ünïcode 模型" / "site"
     windows.install([built[0]], folder)
     return folder
 
@@ -94,7 +96,10 @@ def test_both_models_compute_with_it(windows: WindowsPython, site: Path) -> None
     assert "are the ones that were built" in done.stdout
 
 
-def test_a_missing_blob_is_missed_by_both_and_named(windows: WindowsPython, site: Path) -> None:
+def test_a_missing_blob_is_missed_by_both_and_named(
+    windows: WindowsPython, site: Path, tmp_path: Path
+) -> None:
+    site = shutil.copytree(site, tmp_path / "sïte")
     (site / BLOB).unlink()
     results = called(windows, site)
     for name in ("prefill", "steps.decode"):

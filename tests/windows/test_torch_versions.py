@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,16 +18,28 @@ def over_torch(tmp_path_factory: pytest.TempPathFactory) -> matrix.Models:
     return matrix.build_all("torch", tmp_path_factory.mktemp("over-torch"))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name == "tour" else pytest.mark.long) for name in matrix.NAMES],
-)
+def problems_over_our_own_run_time(
+    windows: WindowsPython, folder: Path, versions: Sequence[str], names: Sequence[str]
+) -> dict[tuple[str, str], str]:
+    models = matrix.build_all("own", folder, names, versions)
+    found = matrix.problems(windows, models, None)
+    assert found.keys() == set(product(versions, names))
+    return {pair: text for pair, text in found.items() if text}
+
+
+def test_models_of_the_oldest_and_the_newest_torch_run_over_our_own_run_time(
+    windows: WindowsPython, tmp_path: Path
+) -> None:
+    versions = (matrix.VERSIONS[0], matrix.VERSIONS[-1])
+    assert problems_over_our_own_run_time(windows, tmp_path, versions, ("tour",)) == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", matrix.NAMES)
 def test_models_of_every_torch_run_over_our_own_run_time(
     windows: WindowsPython, tmp_path: Path, name: str
 ) -> None:
-    models = matrix.build_all("own", tmp_path, (name,))
-    found = matrix.problems(windows, models, None)
-    assert {pair: text for pair, text in found.items() if text} == {}
+    assert problems_over_our_own_run_time(windows, tmp_path, matrix.VERSIONS, (name,)) == {}
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -38,10 +38,10 @@ def build(version: str, name: str, runtime: str, folder: Path) -> Path:
 
 
 def build_all(
-    runtime: str, folder: Path, names: tuple[str, ...] = NAMES
+    runtime: str, folder: Path, names: Sequence[str] = NAMES, versions: Sequence[str] = VERSIONS
 ) -> dict[tuple[str, str], Path]:
     """Build the wrappers of every version."""
-    return {pair: build(*pair, runtime, folder) for pair in product(VERSIONS, names)}
+    return {pair: build(*pair, runtime, folder) for pair in product(versions, names)}
 
 
 def runs_with(model: Path) -> list[str]:
