@@ -51,11 +51,18 @@ print(sys._base_executable)" 2>/dev/null && return
     return 1
 }
 
-setup_venv() {
-    local python key shared mini site
+# A Python for setup_venv, which says where it is.
+setup_python() {
+    local python
     python=$(find_python 11) || { [ -z "${PYTHON:-}" ] && apt_install python3 && python=$(find_python 11); } ||
         die "Python 3.11 or newer is needed: transformers, which the tests export models of, wants it"
     "$python" -c 'import venv, ensurepip' 2>/dev/null || apt_install python3-venv
+    printf '%s\n' "$python"
+}
+
+setup_venv() {
+    local python key shared mini site
+    python=$(setup_python)
     key=$("$python" -c 'import hashlib, sys
 print("%d.%d-" % sys.version_info[:2] + hashlib.sha256((sys.executable + open(sys.argv[1]).read()).encode()).hexdigest()[:12])' \
         "$repo/ci/requirements.txt")
@@ -113,9 +120,28 @@ setup_signing() {
         apt_install osslsigncode openssl
 }
 
+setup_wine() {
+    bash "$repo/ci/windows_on_wine/install-wine.sh"
+}
+
 setup() {
     setup_venv
-    bash "$repo/ci/windows_on_wine/install-wine.sh"
+    setup_wine
+}
+
+# All programs of the tests that are no Python packages.
+setup_programs() {
+    setup_wine
+    setup_signing
+    setup_browser
+    # The how-to for C# is compiled by Mono's compiler.
+    command -v mcs >/dev/null || apt_install mono-mcs
+}
+
+# What builds and tests make once per machine, made before they need it.
+setup_caches() {
+    quietly python -m aotwin toolchain fetch || die "the toolchain cannot be had"
+    quietly python -m windows_on_wine setup || die "there is no Windows environment"
 }
 
 # What the tests look at reports with: a browser, its driver, and axe-core's checks of accessibility.

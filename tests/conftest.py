@@ -12,6 +12,24 @@ import pytest
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 
 
+#: fixtures of a session that take long to build -> what the tests that use them are called together
+COSTLY = {
+    "library_path": "runtime",
+    "models": "dlls",
+    "own_sdk": "sdk",
+    "sdk": "sdk",
+    "torch_sdk": "sdk",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what one of several workers runs alone: a file, or all that uses a costly fixture."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        group = next((COSTLY[name] for name in names if name in COSTLY), "")
+        item.add_marker(pytest.mark.xdist_group(group or item.nodeid.partition("::")[0]))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--no-skips",

@@ -275,6 +275,7 @@ def test_an_sdk_compiled_again_elsewhere_gives_the_same_wheel(
 
 
 @pytest.mark.torch
+@pytest.mark.alone
 def test_isolated_builds_share_one_warm_zig(
     ready_project: Path, checkout_wheel: Path, linked_cache: LinkedCache, tmp_path: Path
 ) -> None:
