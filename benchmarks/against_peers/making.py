@@ -15,6 +15,7 @@ import shutil
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,12 +46,24 @@ def main(name: str, data: Path, parts: list[str]) -> None:
             )
 
 
+#: torch's counter knows attention of other devices only
+_ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+
+
+def _attention_flops(
+    query: torch.Size, key: torch.Size, value: torch.Size, *_: Any, **__: Any
+) -> int:
+    """Of shapes [batch, heads, rows, size]: two products of queries and keys."""
+    batch, heads, rows, size = query
+    return 2 * batch * heads * rows * key[2] * (size + value[3])
+
+
 def write_reference(example: Example, folder: Path) -> None:
     """What goes in, what eager torch gives, and how many operations that takes."""
     module, args = example
     for index, arg in enumerate(args):
         np.save(folder / f"input{index}.npy", arg.numpy())
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping={_ATTENTION: _attention_flops})
     # oneDNN's LSTM is one operator, whose products nobody counts.
     with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False), counter:
         result = module(*args)
