@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import importlib
+import os
 import sys
 import traceback
 import zipfile
@@ -105,8 +107,14 @@ def importable(project: Path) -> Iterator[None]:
 
 
 def _is_below(file: str, project: Path) -> bool:
-    resolved = Path(file).resolve()
-    return resolved.is_relative_to(project) and "site-packages" not in resolved.parts
+    folder = _real_folder(os.path.dirname(os.path.abspath(file)))  # noqa: PTH100, PTH120
+    return folder.is_relative_to(project) and "site-packages" not in folder.parts
+
+
+@functools.cache
+def _real_folder(folder: str) -> Path:
+    """A folder with its links resolved: asked for thousands of modules, which lie in few."""
+    return Path(folder).resolve()
 
 
 def imported(reference: str, module_name: str, project_dir: Path, *, role: str = "program") -> Any:
