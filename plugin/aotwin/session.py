@@ -125,9 +125,8 @@ def open_session(
                 workers.shutdown(wait=False, cancel_futures=True)
                 compilers.end()
                 raise
-        trouble = settle()
-        if trouble:
-            progress.warn(f"the shared cache was left alone: {trouble}")
+        for line in settle():
+            progress.warn(line)
     finally:
         # A build that failed does not wait for it; one that ended well has waited already.
         warm_up.cancel()

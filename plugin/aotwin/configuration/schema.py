@@ -217,6 +217,8 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "AOTWIN_CACHE_SIZE": "Bound of the results, `500M`, `20G`; by default 5G, `0` for none.",
     "AOTWIN_CACHE_URL": "A store of results that machines share: any URL that fsspec reaches.",
     "AOTWIN_CACHE_READ_ONLY": "`1`: nothing is written to that store.",
+    "AOTWIN_CACHE_KEY": "A secret of 32 characters or more that the builds of a team share: "
+    "results are signed with it on their way to that store, and others are not taken from it.",
     "AOTWIN_SYSROOT": "A folder or file with the target's wheels, for builds without a network.",
     "AOTWIN_SYSROOTS": "A folder with pinned sysroots of your own, for torch versions that aotwin "
     "has none for.",

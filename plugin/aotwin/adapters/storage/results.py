@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from pathlib import Path
 from aotwin.adapters.storage import shared_results
 from aotwin.adapters.storage.cache import cache_dir
 from aotwin.adapters.storage.files import replacing
+from aotwin.adapters.storage.seals import opened, sealed
 from aotwin.errors import ConfigurationError, StorageError
 
 #: kind -> what it holds
@@ -33,10 +33,9 @@ KINDS = {
     "dlls": "linked DLLs",
     "digests": "digests of large files",
 }
+#: of use on this machine alone
+_OF_THIS_MACHINE = frozenset({"digests"})
 _FOLDER = "results"
-_FORMAT = 1
-#: bytes of the first line at most
-_MAX_HEADER_NBYTES = 1024
 _DEFAULT_NBYTES = 5 << 30
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 #: of the bound, what is left after making room, so that not every result makes room anew
@@ -72,7 +71,8 @@ def check_cache_settings() -> None:
     """Stop at settings of the cache that no build could follow, before anything is built.
 
     Raises:
-        ConfigurationError: `AOTWIN_CACHE_SIZE` or `AOTWIN_CACHE_URL` is of no use.
+        ConfigurationError: `AOTWIN_CACHE_SIZE`, `AOTWIN_CACHE_URL` or `AOTWIN_CACHE_KEY` is of no
+            use.
     """
     if enabled():
         max_nbytes()
@@ -98,12 +98,11 @@ def recall(kind: str, key: str) -> bytes | None:
     if not enabled():
         return None
     found = _kept_here(kind, key)
-    if found is not None:
+    if found is not None or kind in _OF_THIS_MACHINE:
         return found
-    data = shared_results.fetch(kind, key)
-    content = None if data is None else opened(data, kind, key)
-    if data is not None and content is not None:
-        _store(_path(kind, key), data)
+    content = shared_results.fetch(kind, key)
+    if content is not None:
+        _store(_path(kind, key), sealed(content, kind, key))
     return content
 
 
@@ -123,9 +122,9 @@ def remember(kind: str, key: str, content: bytes) -> None:
     """Keep a result for later builds, here and where `AOTWIN_CACHE_URL` says."""
     if not enabled():
         return
-    data = sealed(content, kind, key)
-    _store(_path(kind, key), data)
-    shared_results.send(kind, key, data)
+    _store(_path(kind, key), sealed(content, kind, key))
+    if kind not in _OF_THIS_MACHINE:
+        shared_results.send(kind, key, content)
 
 
 def remembered(kind: str, key: str, make: Callable[[], bytes]) -> bytes:
@@ -143,25 +142,6 @@ def remembered(kind: str, key: str, make: Callable[[], bytes]) -> bytes:
             found = make()
             remember(kind, key, found)
     return found
-
-
-def sealed(content: bytes, kind: str, key: str) -> bytes:
-    """A result's file: the line that it is known by, and the content."""
-    header = {
-        "aotwin": _FORMAT,
-        "kind": kind,
-        "key": key,
-        "nbytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
-    return json.dumps(header).encode() + b"\n" + content
-
-
-def opened(data: bytes, kind: str, key: str) -> bytes | None:
-    """The content of a result's file, or None where it is not that result, whole."""
-    end = data.find(b"\n", 0, _MAX_HEADER_NBYTES)
-    content = data[end + 1 :]
-    return content if end > 0 and sealed(content, kind, key)[: end + 1] == data[: end + 1] else None
 
 
 @dataclass(frozen=True)

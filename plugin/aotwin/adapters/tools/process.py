@@ -69,8 +69,9 @@ class Children:
 
 _children: ContextVar[Children | None] = ContextVar("children", default=None)
 
-#: variables that no outside program gets to see: the password of the signing certificate
-_WITHHELD = frozenset({"AOTWIN_SIGN_PASSWORD"})
+#: variables that no outside program gets to see: the password of the signing certificate, and what
+#: signs shared results
+_WITHHELD = frozenset({"AOTWIN_SIGN_PASSWORD", "AOTWIN_CACHE_KEY"})
 
 
 def run(

@@ -51,6 +51,8 @@ class Unwell(MemoryFileSystem):  # type: ignore[misc]
             raise ConnectionRefusedError("nobody is there")
         if Unwell.wrong == "hangs":
             RELEASED.wait(60)
+        if Unwell.wrong == "secretive":
+            raise PermissionError("no")
 
 
 fsspec.register_implementation("unwell", Unwell, clobber=True)
@@ -69,6 +71,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     RELEASED.set()
     MemoryFileSystem.store.clear()
+    Unwell.store.clear()
     shared_results._known.cache_clear()
 
 
@@ -86,7 +89,7 @@ def test_what_one_machine_made_another_finds(
     url = "memory://bucket/aotwin" if kind == "memory" else (tmp_path / "share").as_uri()
     monkeypatch.setenv("AOTWIN_CACHE_URL", url)
     assert remembered("objects", KEY, lambda: b"content") == b"content"
-    assert settle() == ""
+    assert settle() == []
     on_machine("second", tmp_path, monkeypatch)
     assert recall("objects", KEY) == b"content"
     assert recall("dlls", KEY) is None
@@ -105,6 +108,35 @@ def test_a_store_that_is_read_only_is_not_written(
     remember("objects", key_of("other"), b"of a pull request")
     on_machine("third", tmp_path, monkeypatch)
     assert recall("objects", key_of("other")) is None
+
+
+def test_a_store_that_hides_what_is_not_there_is_asked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 does so where a bucket may not be listed; where nothing is ever found, it is told of."""
+    monkeypatch.setenv("AOTWIN_CACHE_URL", "unwell://bucket")
+    remember("objects", KEY, b"content")
+    for found in (False, True):
+        on_machine(f"found {found}", tmp_path, monkeypatch)
+        monkeypatch.setattr(Unwell, "wrong", "secretive")
+        assert recall("dlls", KEY) is None
+        monkeypatch.setattr(Unwell, "wrong", "")
+        if found:
+            assert recall("objects", KEY) == b"content"
+        lines = settle()
+        expected = "the shared cache may not be read: PermissionError: no"
+        assert lines == ([] if found else [expected])
+
+
+@pytest.mark.parametrize("text", ["my dog", "0" * 31])
+def test_a_secret_that_could_be_guessed_is_refused(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AOTWIN_CACHE_URL", "memory://bucket")
+    monkeypatch.setenv("AOTWIN_CACHE_KEY", text)
+    with pytest.raises(ConfigurationError, match="AOTWIN_CACHE_KEY has") as error:
+        results.check_cache_settings()
+    assert text not in str(error.value)
 
 
 @pytest.mark.parametrize("wrong", ["lies", "truncates"])
@@ -131,12 +163,15 @@ def test_a_store_that_fails_is_asked_once_and_told_of_once(
     monkeypatch.setenv("AOTWIN_CACHE_URL", "unwell://bucket")
     monkeypatch.setattr(Unwell, "wrong", wrong)
     assert remembered("objects", key_of("0"), lambda: b"made") == b"made"
-    assert said in settle()
+    (line,) = settle()
+    assert said in line
     asked = Unwell.requests
     for number in range(5):
         assert remembered("objects", key_of(str(number)), lambda: b"made") == b"made"
-    assert settle() == ""
-    assert Unwell.requests == asked <= 2
+    assert settle() == []
+    # One that takes nothing may still have something.
+    assert Unwell.requests == (asked + 4 if wrong == "full" else asked)
+    assert asked <= 2
     assert recall("objects", key_of("0")) == b"made"
 
 
@@ -150,7 +185,8 @@ def test_a_store_that_disappears_between_two_requests_spoils_nothing(
     monkeypatch.setattr(Unwell, "wrong", "down")
     assert remembered("dlls", KEY, lambda: b"linked") == b"linked"
     assert recall("objects", KEY) == b"content"
-    assert "nobody is there" in settle()
+    (line,) = settle()
+    assert "nobody is there" in line
 
 
 def test_what_is_far_too_large_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +221,15 @@ def test_a_kind_of_store_that_nobody_knows_is_said_at_once(
     assert "secret" not in str(e.value)
 
 
+def test_what_a_library_says_loses_its_secrets() -> None:
+    error = OSError("Cannot reach\nhttps://me:secret@host/path?sig=secret, at all")
+    assert shared_results._told(error) == "OSError: Cannot reach https://host/path at all"
+
+
 def test_passwords_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AOTWIN_CACHE_URL", "https://user:secret@host/cache")
     monkeypatch.setenv("AOTWIN_CACHE_READ_ONLY", "1")
     assert shared_results.described() == "https://host/cache (read only)"
+    monkeypatch.setenv("AOTWIN_CACHE_URL", "https://host/cache?token=secret")
+    monkeypatch.setenv("AOTWIN_CACHE_KEY", "0123456789" * 4)
+    assert shared_results.described() == "https://host/cache (read only, signed)"
