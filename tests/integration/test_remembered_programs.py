@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from aotwin.model_spec import ModelSpec
 from aotwin.stages.generate import aotinductor, program_key, saved_program
 from aotwin.stages.generate.aotinductor import generate
 from aotwin.stages.generate.model_source import open_source
+from aotwin.stages.generate.program_key import identity_of
 from aotwin.stages.wrapper import parse_source
 from aotwin.target.toolchain import load_toolchain
 from aotwin.values import Wrapper
@@ -191,6 +194,157 @@ def test_settings_names_levels_versions_and_shapes_are_other_programs(
     assert len(lowered) == 1 + len(changes) + 4
 
 
+def key_of_a_program() -> str | None:
+    """What the generated code of a program is known by, as things are now; None: by nothing."""
+    identity = identity_of(PROGRAM, {})
+    return None if identity is None else identity.key
+
+
+PROGRAM = exported()
+
+
+@contextlib.contextmanager
+def switched(set_to: Callable[[Any], object], new: object, old: object) -> Iterator[None]:
+    set_to(new)
+    try:
+        yield
+    finally:
+        set_to(old)
+
+
+def attribute(
+    of: Any, name: str, new: object, old: object
+) -> contextlib.AbstractContextManager[None]:
+    return switched(functools.partial(setattr, of, name), new, old)
+
+
+def sdp(name: str) -> contextlib.AbstractContextManager[None]:
+    return switched(getattr(torch.backends.cuda, f"enable_{name}_sdp"), False, True)
+
+
+SWITCHES: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
+    "precision of products": lambda: switched(
+        torch.set_float32_matmul_precision, "medium", "highest"
+    ),
+    "precision of oneDNN": lambda: attribute(
+        torch.backends.mkldnn.matmul, "fp32_precision", "bf16", "ieee"
+    ),
+    "deterministic": lambda: switched(torch.use_deterministic_algorithms, True, False),
+    "default type": lambda: switched(torch.set_default_dtype, torch.float64, torch.float32),
+    "default device": lambda: switched(torch.set_default_device, "meta", None),
+    "gradients": torch.no_grad,
+    "inference": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "oneDNN": lambda: switched(torch._C._set_mkldnn_enabled, False, True),
+    "oneDNN, deterministic": lambda: switched(torch._C._set_mkldnn_deterministic, True, False),
+    "flash attention": lambda: sdp("flash"),
+    "plain attention": lambda: sdp("math"),
+    "other attention": lambda: sdp("mem_efficient"),
+    "Inductor": lambda: torch._inductor.config.patch(epilogue_fusion=False),
+    "Inductor, for a CPU": lambda: torch._inductor.config.patch({"cpp.min_chunk_size": 77}),
+    "Inductor, private": lambda: torch._inductor.config.patch(_raise_error_for_testing=True),
+    "functorch": lambda: torch._functorch.config.patch(max_dist_from_bw=1),
+    "shapes": lambda: torch.fx.experimental._config.patch(use_duck_shape=False),
+}
+
+
+@pytest.mark.parametrize("switch", SWITCHES.values(), ids=SWITCHES)
+def test_what_a_module_sets_is_another_program(
+    switch: Callable[[], contextlib.AbstractContextManager[Any]],
+) -> None:
+    with switch():
+        pass  # Putting a precision back leaves another word for the same.
+    before = key_of_a_program()
+    with switch():
+        during = key_of_a_program()
+    assert before and during and during != before
+    assert key_of_a_program() == before
+
+
+def test_variables_of_torch_count_but_for_what_is_said_and_where_things_lie(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = key_of_a_program()
+    for name in ("TORCHINDUCTOR_SIZE_ASSERTS", "TORCH_ANYTHING", "PYTORCH_ANY", "INDUCTOR_ANY"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "0")
+            assert key_of_a_program() not in (None, before), name
+    for name in ("TORCH_LOGS", "TORCH_HOME", "TORCHINDUCTOR_CACHE_DIR", "OTHER"):
+        monkeypatch.setenv(name, "0")
+    assert key_of_a_program() == before
+
+
+def test_code_of_others_in_inductor_makes_a_program_unknown(cache: Path) -> None:
+    from torch._inductor import decomposition, lowering
+
+    aten = torch.ops.aten
+    made(PROGRAM)
+    before = key_of_a_program()
+    for passes in (
+        "post_grad_custom_post_pass",
+        "joint_custom_pre_pass",
+        "_pre_fusion_custom_pass",
+    ):
+        with torch._inductor.config.patch({passes: lambda graph: None}):
+            assert key_of_a_program() is None, passes
+    registries: list[tuple[dict[Any, Any], Any]] = [
+        (decomposition.decompositions, aten.relu.default),
+        (lowering.lowerings, aten.relu.default),
+        (lowering.user_lowerings, aten.relu.default),
+    ]
+    for registry, operator in registries:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(registry, operator, lambda x: x * 3)
+            assert key_of_a_program() is None
+            # It takes the names of torch's own.
+            decorated = functools.wraps(lowering.lowerings[aten.abs.default])(lambda x: x * 3)
+            patch.setitem(registry, operator, decorated)
+            assert key_of_a_program() is None
+    # What is torch's own may be put in another place, or be taken away.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(decomposition.decompositions, aten.silu.default)
+        assert key_of_a_program() not in (None, before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(lowering.lowerings, aten.relu.default, lowering.lowerings[aten.mm.default])
+        assert key_of_a_program() not in (None, before)
+    assert key_of_a_program() == before
+
+
+REGISTERS = """
+import sys
+import torch
+{before}
+from aotwin.stages.generate.aotinductor import generate
+from aotwin.stages.generate.program_key import identity_of
+
+class Small(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x) * 2
+
+program = torch.export.export(Small(), (torch.ones(40),))
+keys = [identity_of(program, {{}}).key]
+generate(program, name="net", simdlen=256, inductor={{}})
+keys.append(identity_of(program, {{}}).key)
+print(*keys)
+"""
+
+
+def test_what_torch_registers_by_itself_is_the_same_program() -> None:
+    """Before Inductor is imported, after, after a compile; and so where a module imports it."""
+    keys = set()
+    for before in ("", "import torch._inductor.lowering"):
+        done = subprocess.run(
+            [sys.executable, "-c", REGISTERS.format(before=before)],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        found = done.stdout.split()
+        assert len(set(found)) == 1
+        keys.add(found[0])
+    assert len(keys) <= 2
+
+
 class Convolutions(nn.Module):
     """Weights that are arranged before they are lowered: folded, laid out, one dimension more."""
 
@@ -331,6 +485,7 @@ def test_the_key_is_the_same_in_every_process_and_folder(tmp_path: Path) -> None
 SAVED = """
 import pathlib, sys
 from aotwin.stages.generate.model_source import open_source
+from aotwin.stages.generate.program_key import identity_of
 from aotwin.target.toolchain import load_toolchain
 from aotwin.model_spec import ModelSpec
 

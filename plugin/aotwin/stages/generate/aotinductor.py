@@ -32,6 +32,7 @@ from aotwin.stages.generate.inductor_isolation import (
 from aotwin.stages.generate.inductor_options import merged_options
 from aotwin.stages.generate.linear_layers import arrange_linear_layers
 from aotwin.stages.generate.remembered import Memory, read_tensors
+from aotwin.stages.generate.torch_settings import nobody_registers
 from aotwin.stages.wrapper import (
     SourceFacts,
     operator_warnings,
@@ -173,6 +174,7 @@ def _lower(
         quiet(),
         rare_collection(),
         target_vectors(simdlen),
+        nobody_registers(),
         recorded_constants() as records,
         _lowering_errors(),
     ):

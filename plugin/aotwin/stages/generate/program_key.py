@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from aotwin.adapters.storage.results import key_of
 from aotwin.own_code import own_code_digest
 from aotwin.stages.generate.call_form import example_inputs
+from aotwin.stages.generate.torch_settings import flags, inductor_settings, registered
+from aotwin.stages.generate.torch_variables import torch_variables
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,6 +65,7 @@ def identity_of(program: ExportedProgram, options: Mapping[str, Any]) -> Identit
         parts = (
             own_code_digest(),
             _environment(),
+            registered(),
             _told(sorted(options.items())),
             _graph(program),
             _told(_examples(program)),
@@ -80,38 +83,20 @@ def value_digest(tensor: Tensor) -> bytes:
 
 
 def _environment() -> str:
-    """Versions and settings, of torch and of what it prints code with, that are not the user's."""
+    """Versions, of torch and of what it prints code with, and everything that is set around it."""
     import torch
-    from torch._functorch import config as functorch_config
-    from torch._inductor import config as inductor_config
 
-    attention: Any = torch.backends.cuda
     return _told(
         [
             str(torch.__version__),
             str(torch.version.git_version),
             platform.python_version(),
             metadata.version("sympy"),
-            sorted(_settings(inductor_config).items()),
-            sorted(functorch_config.save_config_portable().items()),
-            str(torch.get_default_dtype()),
-            torch.get_float32_matmul_precision(),
-            torch.are_deterministic_algorithms_enabled(),
-            torch.is_grad_enabled(),
-            torch.backends.mkldnn.enabled,
-            # They choose among the forms of attention on a CPU, too.
-            attention.flash_sdp_enabled(),
-            attention.math_sdp_enabled(),
-            attention.mem_efficient_sdp_enabled(),
+            torch_variables(),
+            inductor_settings(),
+            flags(),
         ]
     )
-
-
-def _settings(config: Any) -> dict[str, Any]:
-    """Inductor's settings, short of what a compile leaves in them."""
-    settings: dict[str, Any] = config.save_config_portable()
-    settings.pop("aot_inductor.metadata", None)
-    return settings
 
 
 def _graph(program: ExportedProgram) -> str:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -23,13 +22,11 @@ from aotwin.adapters.storage.results import enabled, key_of, recall, remember
 from aotwin.errors import AotwinError
 from aotwin.own_code import own_code_digest
 from aotwin.stages.generate.stored_wrapper import packed, unpacked
+from aotwin.stages.generate.torch_variables import torch_variables
 from aotwin.values import Wrapper
 from aotwin.weights_source import CHUNK_NBYTES, MemoryWeights, WeightSource
 
 _KIND = "programs"
-#: variables that torch's settings are read from, and those that decide nothing
-_VARIABLES = ("TORCH", "PYTORCH", "INDUCTOR", "AOT_", "AOTI", "DYNAMO", "FUNCTORCH")
-_PLACES = frozenset({"TORCHINDUCTOR_CACHE_DIR"})
 #: constants that are in no member of the file, computed by Inductor, are kept up to so many bytes
 _MAX_COMPUTED_NBYTES = 200 << 20
 
@@ -129,7 +126,7 @@ def _member_digests(path: Path) -> dict[tuple[int, bytes], str]:
 def _key(path: Path, decided_by: Sequence[Any]) -> str:
     """The key of a program, or "" where it cannot be told."""
     try:
-        told = json.dumps([*decided_by, _variables()], sort_keys=True)
+        told = json.dumps([*decided_by, torch_variables()], sort_keys=True)
         digest = content_digest(path)
     except (TypeError, ValueError, OSError):
         return ""
@@ -144,14 +141,6 @@ def _key(path: Path, decided_by: Sequence[Any]) -> str:
         metadata.version("sympy"),
         own_code_digest(),
     )
-
-
-def _variables() -> Mapping[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith(_VARIABLES) and name not in _PLACES
-    }
 
 
 @cache
