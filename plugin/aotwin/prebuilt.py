@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,6 +28,7 @@ from aotwin.formats.manifest_reader import (
 )
 from aotwin.model_spec import ModelSpec
 from aotwin.payload import ModelError
+from aotwin.prebuilt_weights import SharedWeights, with_shared_blob
 from aotwin.session import Session
 from aotwin.stages.check import check_path, require_loadable, require_sound
 from aotwin.stages.pack import ModelContents, PackedFile, PackedModel, billed_programs
@@ -157,10 +158,13 @@ def _is(files: FolderFiles, name: str, content: bytes) -> bool:
         return False
 
 
-def take_prebuilt(model: Prebuilt, work: Path, session: Session) -> CheckedModel:
+def take_prebuilt(
+    model: Prebuilt, weights: SharedWeights, work: Path, session: Session
+) -> CheckedModel:
     """Check a model's folder as any build's result is checked, and say what of it is packed.
 
     Args:
+        weights: of all models of the wheel.
         work: an existing folder for what is written anew.
 
     Raises:
@@ -169,8 +173,12 @@ def take_prebuilt(model: Prebuilt, work: Path, session: Session) -> CheckedModel
     spec, manifest = model.spec, model.manifest
     with session.progress.stage(f"check {spec.name}, built elsewhere"):
         _require_sound(model, session)
-    dlls = [_signed(model, dll, work, session) for dll in manifest.dlls]
+    linked = [_sealed(model.directory / dll.file, dll) for dll in manifest.dlls]
+    shared = _with_shared_blob(model, linked, weights, work, session)
+    blob, linked = shared or (manifest.blob.file, linked)
+    dlls = [_signed(model, dll, work, session) for dll in linked]
     content = dict(model.content)
+    content["blob"] = {**model.content["blob"], "file": blob}
     libs: dict[str, str] = {}
     if manifest.libs is not None:
         libs = {PurePosixPath(name).name: digest for name, digest in manifest.libs.files.items()}
@@ -179,25 +187,24 @@ def take_prebuilt(model: Prebuilt, work: Path, session: Session) -> CheckedModel
             "library": f"{up}{session.libs.name}/{PurePosixPath(manifest.libs.library).name}",
             "files": {f"{up}{session.libs.name}/{name}": each for name, each in libs.items()},
         }
-    content["dlls"] = [
-        row if dll.signature is None else {**row, "signature": asdict(dll.signature)}
-        for row, dll in zip(model.content["dlls"], dlls, strict=True)
-    ]
+    content["dlls"] = [_row(row, dll) for row, dll in zip(model.content["dlls"], dlls, strict=True)]
     home = spec.name.replace(".", "/")
-    digests = {**manifest.files, **manifest.sdk, manifest.blob.file: manifest.blob.sha256}
+    digests = {**manifest.files, **manifest.sdk}
+    if not shared:
+        digests[blob] = manifest.blob.sha256
     files = [PackedFile(f"{home}/{dll.path.name}", dll.path, dll.shipped_sha256) for dll in dlls]
     files += [
         PackedFile(f"{home}/{name}", model.directory / name, digest)
         for name, digest in sorted(digests.items())
     ]
     files.append(PackedFile(f"{home}/{MANIFEST_NAME}", write_manifest(content)))
-    shared = {} if manifest.libs is None else manifest.libs.files
+    own_libs = {} if manifest.libs is None else manifest.libs.files
     return CheckedModel(
         PackedModel(spec.name, tuple(files)),
         ModelContents(
             home,
             tuple((dll.path.name, dll.shipped_sha256) for dll in dlls),
-            (manifest.blob.file, manifest.blob.sha256),
+            (blob, manifest.blob.sha256),
             billed_programs(manifest.sdk),
             tuple((f"{session.libs.name}/{name}", each) for name, each in sorted(libs.items())),
         ),
@@ -205,7 +212,7 @@ def take_prebuilt(model: Prebuilt, work: Path, session: Session) -> CheckedModel
             PackedFile(
                 f"{session.libs.name}/{PurePosixPath(name).name}", model.directory / name, digest
             )
-            for name, digest in sorted(shared.items())
+            for name, digest in sorted(own_libs.items())
         ),
         str(model.content["torch"].get("generated_by", "")),
     )
@@ -277,31 +284,73 @@ def _sealed(path: Path, dll: ListedDll) -> SealedDll:
     return SealedDll(path, dll.cpu, dll.sha256, dll.nbytes, dll.authenticode_sha256, dll.signature)
 
 
-def _signed(model: Prebuilt, dll: ListedDll, work: Path, session: Session) -> SealedDll:
+def _row(row: Mapping[str, Any], dll: SealedDll) -> dict[str, Any]:
+    """What the manifest says of a DLL, brought up to date."""
+    seal = {"nbytes": dll.nbytes, "sha256": dll.sha256}
+    if "authenticode_sha256" in row:
+        seal["authenticode_sha256"] = dll.authenticode_sha256
+    signature = {} if dll.signature is None else {"signature": asdict(dll.signature)}
+    return {**row, **seal, **signature}
+
+
+def _with_shared_blob(
+    model: Prebuilt,
+    dlls: Sequence[SealedDll],
+    weights: SharedWeights,
+    work: Path,
+    session: Session,
+) -> tuple[str, list[SealedDll]] | None:
+    """The blob of another model with the same weights, and DLLs that use it; None: its own."""
+    owner = weights.owner(model.manifest)
+    if owner is None:
+        return None
+    name, blob = owner
+    nbytes = model.manifest.blob.constants_nbytes
+    folder = work / "shared" / model.spec.name
+    copies = with_shared_blob(dlls, blob, folder, session.readers.read)
+    if copies is None:
+        session.progress.remark(
+            f"{model.spec.name} has the same weights as {name}, and its DLLs cannot be told so: "
+            f"{nbytes:,} bytes are stored twice"
+        )
+        return None
+    session.progress.remark(
+        f"{model.spec.name} has the same weights as {name}: {nbytes:,} bytes are stored once"
+    )
+    for copy in copies:
+        _require_sound_dll(model, copy, session)
+    return blob, copies
+
+
+def _signed(model: Prebuilt, dll: SealedDll, work: Path, session: Session) -> SealedDll:
     """A DLL as it lies there; a signed copy where the project asks for it."""
-    sealed = _sealed(model.directory / dll.file, dll)
     if model.spec.sign is None or session.signer is None:
-        return sealed
+        return dll
     if dll.signature is not None:
         raise ConfigurationError(
-            f"{model.spec.name} has `sign`, and its {dll.file} is signed already",
+            f"{model.spec.name} has `sign`, and its {dll.path.name} is signed already",
             cause="it was signed where it was built",
             next_step="Leave `sign` out of its table, or build it without.",
         )
-    copy = work.joinpath("signed", model.spec.name, dll.file)
+    copy = work.joinpath("signed", model.spec.name, dll.path.name)
     with storage_errors(copy):
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(sealed.path, copy)
-    with session.progress.stage(f"sign {dll.file}"):
-        signed = sign_dll(_sealed(copy, dll), model.spec.sign, session.signer)
-        require_sound(
-            signed,
-            session.toolchain,
-            session.sysroot,
-            session.readers.read,
-            own_run_time=model.manifest.libs is not None,
-        )
+        shutil.copyfile(dll.path, copy)
+    with session.progress.stage(f"sign {dll.path.name}"):
+        signed = sign_dll(replace(dll, path=copy), model.spec.sign, session.signer)
+        _require_sound_dll(model, signed, session)
     return signed
+
+
+def _require_sound_dll(model: Prebuilt, dll: SealedDll, session: Session) -> None:
+    """The gate, for a DLL that was written here."""
+    require_sound(
+        dll,
+        session.toolchain,
+        session.sysroot,
+        session.readers.read,
+        own_run_time=model.manifest.libs is not None,
+    )
 
 
 def shared_libs(libs: Iterable[PackedFile]) -> list[PackedFile]:

@@ -1,23 +1,15 @@
 """`aotwin toolchain export` and `import`: what a machine compiles once, in one file.
 
-The archive has zig's libc++ and C run time for the target, as zig's cache holds them, and aotwin's
-own run time. Everything in it is listed with its sha256 in its first member, and is checked before
-any of it is used.
+The archive has zig's libc++ and C run time for the target, as zig's cache holds them, aotwin's own
+run time, and, where it is asked for, what machines fetch once: the wheels of sysroots.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import lzma
-import re
-import tarfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
 
 from aotwin.adapters.storage.cache import build_once, cache_dir
 from aotwin.adapters.storage.files import (
@@ -26,67 +18,48 @@ from aotwin.adapters.storage.files import (
     temporary_folder,
     working_folder,
 )
-from aotwin.adapters.tools.index import file_sha256
+from aotwin.adapters.tools.index import file_sha256, offline_folder
 from aotwin.adapters.tools.zig import WARM_UP_SOURCE, WarmUp, Zig, find_zig
 from aotwin.adapters.tools.zig_cache import KNOWN_VERSIONS, Stamps, UnknownFormError, stamped
-from aotwin.errors import CheckError, ConfigurationError, StorageError, ToolError
+from aotwin.errors import StorageError, ToolError
 from aotwin.progress import Progress
-from aotwin.stages.link import runtime_flags
-from aotwin.stages.runtime import LIBRARY, build_library
+from aotwin.stages.link import fetch_wheels, prepare_sysroot, runtime_flags
+from aotwin.stages.runtime import build_library
 from aotwin.target.toolchain import Toolchain, load_toolchain
+from aotwin.toolchain_archive import (
+    MEMBER,
+    RUN_TIME,
+    WHEELS,
+    ZIG,
+    damaged,
+    unpack,
+    write_archive,
+)
 from aotwin.version import __version__
 
-ARCHIVE_VERSION = 1
-_LISTING = "aotwin-toolchain.json"
-_MAX_LISTING = 4 << 20
-#: bytes of all members: several times what an archive has
-_MAX_NBYTES = 1 << 30
-_MAX_FILES = 20_000
-_ZIG, _RUN_TIME = "zig/", "runtime/"
-#: what a member may be called: nothing else is ever written
-_MEMBER = re.compile(
-    r"zig/(?:h/[0-9a-f]{32}|[ob]/[0-9a-f]{32}/[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,100})"
-    rf"|runtime/aotwin-[0-9a-f]{{24}}/{re.escape(LIBRARY)}"
-)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-#: what reading an archive that is none, or none of ours, raises
-_DAMAGE = (
-    tarfile.TarError,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-)
 
-
-@dataclass(frozen=True)
-class Listing:
-    """The first member of an archive: what it is for, and what is in it."""
-
-    #: key -> text; all of them must be the same here
-    made_for: Mapping[str, str]
-    #: member -> (bytes, sha256 in hex)
-    files: Mapping[str, tuple[int, str]]
-
-
-def export_toolchain(path: Path, *, target: str, jobs: int, progress: Progress) -> str:
+def export_toolchain(
+    path: Path, *, target: str, jobs: int, progress: Progress, torches: Sequence[str] = ()
+) -> str:
     """Write an archive of what this machine would compile once for a target.
 
     zig's part is compiled anew, in a cache of its own, so that nothing else gets into the archive:
     minutes.
+
+    Args:
+        torches: versions whose sysroots come with it: the wheels, as they are pinned.
 
     Returns:
         Its sha256, hex.
 
     Raises:
         ToolError: zig failed.
+        ConfigurationError: there is no pinned sysroot for a torch.
+        SysrootError: its wheels cannot be had.
         StorageError: the archive cannot be written.
     """
     toolchain = load_toolchain(target)
+    pins = [toolchain.sysroot(version) for version in torches]
     if not path.parent.is_dir():
         raise StorageError(
             f"{path} cannot be written",
@@ -96,20 +69,24 @@ def export_toolchain(path: Path, *, target: str, jobs: int, progress: Progress) 
     zig = find_zig()
     _require_known(zig)
     with temporary_folder() as work:
+        members: dict[str, Path] = {}
+        for pin in pins:
+            with progress.stage(f"sysroot of torch {pin.torch_version}") as step:
+                wheels = fetch_wheels(pin, work, local=offline_folder(), step=step)
+            members |= {f"{WHEELS}{wheel.name}": wheel for wheel in wheels}
         fresh = replace(zig, cache_dir=work / "cache")
         with progress.stage("C++ run time of the target, compiled anew"):
             (work / "warm_up.cpp").write_text(WARM_UP_SOURCE)
             command = [*runtime_flags(toolchain), "warm_up.cpp", "-o", "warm_up.dll"]
             fresh.run(command, cwd=work, doing="building the target's C++ run time")
-        members = {}
         for each in sorted(fresh.cache_dir.rglob("*")):
-            name = f"{_ZIG}{each.relative_to(fresh.cache_dir).as_posix()}"
-            if each.is_file() and not each.name.startswith("warm_up.") and _MEMBER.fullmatch(name):
+            name = f"{ZIG}{each.relative_to(fresh.cache_dir).as_posix()}"
+            if each.is_file() and not each.name.startswith("warm_up.") and MEMBER.fullmatch(name):
                 members[name] = each
         with progress.stage("aotwin's run time"):
             # Where it has to be compiled, zig is warm by now.
             library = build_library(toolchain, fresh, jobs=jobs)
-        members[f"{_RUN_TIME}{library.parent.name}/{library.name}"] = library
+        members[f"{RUN_TIME}{library.parent.name}/{library.name}"] = library
         with progress.stage("pack"), storage_errors(path), replacing(path) as file:
             write_archive(file, members, _made_for(toolchain, zig))
     return file_sha256(path)
@@ -136,29 +113,6 @@ def _require_known(zig: Zig) -> None:
         )
 
 
-def write_archive(
-    file: IO[bytes], members: Mapping[str, Path], made_for: Mapping[str, str]
-) -> None:
-    """A tar archive that depends on its content alone."""
-    files = {
-        name: {"nbytes": path.stat().st_size, "sha256": file_sha256(path)}
-        for name, path in sorted(members.items())
-    }
-    listing = {"version": ARCHIVE_VERSION, "made_for": dict(made_for), "files": files}
-    text = (json.dumps(listing, indent=1) + "\n").encode()
-    with tarfile.open(fileobj=file, mode="w:xz", format=tarfile.PAX_FORMAT) as archive:
-        archive.addfile(_info(_LISTING, len(text)), io.BytesIO(text))
-        for name, path in sorted(members.items()):
-            with path.open("rb") as content:
-                archive.addfile(_info(name, path.stat().st_size), content)
-
-
-def _info(name: str, nbytes: int) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = nbytes, 0o644
-    return info
-
-
 def import_toolchain(path: Path, *, target: str, sha256: str = "", progress: Progress) -> bool:
     """Lay out an archive of `export_toolchain` in the user cache.
 
@@ -171,6 +125,7 @@ def import_toolchain(path: Path, *, target: str, sha256: str = "", progress: Pro
     Raises:
         CheckError: the archive is damaged, or no such archive; nothing of it is kept.
         ConfigurationError: it was made for another version, target or cache folder.
+        SysrootError: a wheel in it is not the pinned one.
         StorageError: the user cache cannot be written.
     """
     toolchain = load_toolchain(target)
@@ -182,6 +137,7 @@ def import_toolchain(path: Path, *, target: str, sha256: str = "", progress: Pro
             names = unpack(path, work, _made_for(toolchain, zig))
         with progress.stage("lay out"), storage_errors(zig.cache_dir):
             _lay_out(work, names, zig)
+            _lay_out_sysroots(work / WHEELS, toolchain, zig, progress)
         before = _libraries(zig)
         warm_up = WarmUp(zig, runtime_flags(toolchain))
         with progress.stage("C++ run time of the target"):
@@ -194,92 +150,19 @@ def _require_digest(path: Path, sha256: str) -> None:
     try:
         found = file_sha256(path)
     except OSError as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     if sha256 and found != sha256.lower():
-        raise _damaged(path, f"its sha256 is {found}, not {sha256[:80]}")
+        raise damaged(path, f"its sha256 is {found}, not {sha256[:80]}")
 
 
 def _libraries(zig: Zig) -> set[Path]:
     return set(zig.cache_dir.glob("o/*/c++.lib"))
 
 
-def unpack(path: Path, folder: Path, here: Mapping[str, str]) -> list[str]:
-    """Write the members of an archive below a folder, every byte checked; returns their names."""
-    try:
-        with tarfile.open(path, mode="r:xz") as archive:
-            members = iter(archive)
-            listing = _listing(archive, next(members, None))
-            _require_made_for(path, listing.made_for, here)
-            left = dict(listing.files)
-            for member in members:
-                expected = left.pop(member.name, None)
-                if expected is None or not member.isreg() or member.size != expected[0]:
-                    raise ValueError(f"member {member.name[:200]!r} is not as the list says")
-                _copy(archive, member, folder / member.name, expected[1])
-            if left:
-                raise ValueError(f"it ends before {next(iter(left))}")
-    except _DAMAGE as error:
-        raise _damaged(path, str(error)[:300] or type(error).__name__) from error
-    return sorted(listing.files)
-
-
-def _listing(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> Listing:
-    if member is None or member.name != _LISTING or not member.isreg():
-        raise ValueError(f"its first member is not {_LISTING}")
-    if member.size > _MAX_LISTING:
-        raise ValueError(f"its list has {member.size:,} bytes")
-    tree: dict[str, Any] = json.loads(b"".join(_chunks(archive, member)))
-    if tree["version"] != ARCHIVE_VERSION:
-        raise ValueError(
-            f"version {str(tree['version'])[:40]}; this aotwin reads {ARCHIVE_VERSION}"
-        )
-    files = {name: (row["nbytes"], row["sha256"]) for name, row in tree["files"].items()}
-    for name, (nbytes, digest) in files.items():
-        if not _MEMBER.fullmatch(name) or type(nbytes) is not int or not _SHA256.fullmatch(digest):
-            raise ValueError(f"it lists {name[:200]!r}, which cannot be")
-    total = sum(nbytes for nbytes, _ in files.values())
-    if len(files) > _MAX_FILES or total > _MAX_NBYTES or min(n for n, _ in files.values()) < 0:
-        raise ValueError(f"it lists {len(files):,} files, {total:,} bytes")
-    return Listing({str(key): str(value) for key, value in tree["made_for"].items()}, files)
-
-
-def _require_made_for(path: Path, there: Mapping[str, str], here: Mapping[str, str]) -> None:
-    for key, value in here.items():
-        found = there.get(key, "")
-        if found == value:
-            continue
-        raise ConfigurationError(
-            f"{path.name} was made for another {'cache folder' if key == 'cache' else key}",
-            cause=f"for {found[:300] or 'an unknown one'}; here it is {value}",
-            next_step=f"Set AOTWIN_CACHE_DIR={found} here, or on the machine that exports: zig "
-            "knows its libraries by their path."
-            if key == "cache"
-            else "Export it again with the same versions of aotwin and ziglang.",
-        )
-
-
-def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path, sha256: str) -> None:
-    digest = hashlib.sha256()
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            for chunk in _chunks(archive, member):
-                digest.update(chunk)
-                file.write(chunk)
-    if digest.hexdigest() != sha256:
-        raise ValueError(f"member {member.name!r} has another sha256 than the list says")
-
-
-def _chunks(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
-    content = archive.extractfile(member)
-    assert content is not None
-    while chunk := content.read(1 << 20):
-        yield chunk
-
-
 def _lay_out(work: Path, names: list[str], zig: Zig) -> None:
     """Move what was unpacked to its places: what is compiled first, then zig's lists of it."""
-    for folder in sorted({Path(name).parent for name in names if not name.startswith("zig/h/")}):
+    compiled = [name for name in names if not name.startswith(("zig/h/", WHEELS))]
+    for folder in sorted({Path(name).parent for name in compiled}):
         if folder.parts[0] == "runtime":
             build_once(cache_dir() / folder, partial(_move_files, work / folder))
             continue
@@ -299,14 +182,14 @@ def _lay_out(work: Path, names: list[str], zig: Zig) -> None:
                 file.write(content)
 
 
+def _lay_out_sysroots(wheels: Path, toolchain: Toolchain, zig: Zig, progress: Progress) -> None:
+    """The sysroots whose wheels came along: they count as pinned, whatever the archive says."""
+    for version in toolchain.torch_versions:
+        pin = toolchain.sysroot(version)
+        if all((wheels / each.filename).is_file() for each in (pin.torch, pin.openmp)):
+            prepare_sysroot(toolchain, pin, zig, remark=progress.remark, local=wheels)
+
+
 def _move_files(source: Path, folder: Path) -> None:
     for path in source.iterdir():
         path.replace(folder / path.name)
-
-
-def _damaged(path: Path, cause: str) -> CheckError:
-    return CheckError(
-        f"{path.name} is no sound archive of aotwin toolchain export",
-        cause=cause,
-        next_step="Nothing of it was kept. Fetch it again, or export it again.",
-    )

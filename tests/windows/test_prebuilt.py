@@ -103,6 +103,53 @@ def test_they_share_one_run_time_in_the_wheel_and_run(
         python.python(["-m", f"demo.{name}", "--check", "--full"], pythonpath=[site])
 
 
+@pytest.mark.parametrize("here", [False, True], ids=["built elsewhere", "built here"])
+def test_those_with_the_same_weights_share_one_file_and_run(
+    here: bool, windows: WindowsPython, elsewhere: Path, tmp_path: Path
+) -> None:
+    wrapper = WRAPPERS / TORCH / "tour"
+    project = tmp_path / "project"
+    (project / "src" / "demo").mkdir(parents=True)
+    (project / "src" / "demo" / "__init__.py").touch()
+    shutil.copytree(wrapper, project / "wrapper")
+    build_model(wrapper, project / "models", name="demo.parts.second", torch=TORCH)
+    shutil.copytree(elsewhere / "demo" / "tour", project / "models" / "demo" / "tour")
+    source = "wrapper" if here else "prebuilt"
+    place = "wrapper" if here else "models/demo/tour"
+    text = f"""{PYPROJECT}
+[tool.aotwin.models."demo.tour"]
+{source} = "{place}"
+
+[tool.aotwin.models."demo.parts.second"]
+prebuilt = "models/demo/parts/second"
+"""
+    (project / "pyproject.toml").write_text(text)
+    done = build(project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "demo.parts.second has the same weights as demo.tour" in done.stderr
+    wheel = project / "dist" / WHEEL
+    report = checking.check(wheel, full=True)
+    assert report, report.to_text()
+    archive = zipfile.ZipFile(wheel)
+    blobs = [name for name in archive.namelist() if name.endswith(".blob")]
+    assert blobs == ["demo/tour/tour_weights.blob"]
+    manifest = json.loads(archive.read("demo/parts/second/aotwin.json"))
+    assert manifest["blob"]["file"] == "../../tour/tour_weights.blob"
+    dll = archive.read("demo/parts/second/second.dll")
+    assert manifest["dlls"][0]["sha256"] == hashlib.sha256(dll).hexdigest()
+    site = tmp_path / "site"
+    python = windows.without_torch
+    python.install([wheel], site)
+    samples = wrapper / "samples.npz"
+    arguments: list[str | Path] = []
+    for name in ("tour", "parts/second"):
+        arguments += [site / "demo" / name, samples]
+    called = python.python([WRAPPERS / "run_packages.py", "without", *arguments])
+    assert set(json.loads(called.stdout.splitlines()[-1]).values()) == {""}
+    for name in ("tour", "parts.second"):
+        python.python(["-m", f"demo.{name}", "--check", "--full"], pythonpath=[site])
+
+
 def test_they_are_signed_where_the_wheel_is_made(project: Path, tmp_path: Path) -> None:
     certificate = make_certificate(tmp_path)
     pyproject = project / "pyproject.toml"

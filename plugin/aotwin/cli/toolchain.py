@@ -39,6 +39,10 @@ def add(commands: Commands) -> None:
     )
     export.add_argument("archive", type=Path, metavar="FILE")
     export.add_argument("--target", default="windows")
+    export.add_argument(
+        "--torch", action="append", default=[], metavar="VERSION", dest="torches",
+        help="also put in the sysroot of this torch, for machines without a network; repeatable",
+    )  # fmt: skip
     add_talk(export)
     export.set_defaults(command=_toolchain_export)
     importing = actions.add_parser("import", help="lay out an archive of export in the cache")
@@ -84,6 +88,7 @@ def _toolchain_export(options: argparse.Namespace) -> int:
             target=options.target,
             jobs=len(os.sched_getaffinity(0)),
             progress=progress,
+            torches=options.torches,
         )
     print(f"{digest}  {options.archive}")
     return 0

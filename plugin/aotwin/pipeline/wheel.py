@@ -17,6 +17,7 @@ from aotwin.outcome import outcome, read_manifest
 from aotwin.pipeline.packing import Made, pack
 from aotwin.pipeline.sources import Sources, open_sources
 from aotwin.prebuilt import take_prebuilt
+from aotwin.prebuilt_weights import SharedWeights
 from aotwin.progress import Progress
 from aotwin.reporting import require_libraries, write_report, write_timings
 from aotwin.session import Session, open_session
@@ -99,7 +100,8 @@ def _make(sources: Sources, work: Path, session: Session) -> Made:
         from aotwin.proving import prove
 
         prove(finished, session)
-    checked = [take_prebuilt(each, work, session) for each in sources.prebuilt]
+    weights = SharedWeights(jobs)
+    checked = [take_prebuilt(each, weights, work, session) for each in sources.prebuilt]
     return Made(finished, libs, checked)
 
 

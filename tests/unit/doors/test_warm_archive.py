@@ -13,7 +13,7 @@ import pytest
 
 from aotwin import cli
 from aotwin.errors import AotwinError
-from aotwin.warm_archive import unpack, write_archive
+from aotwin.toolchain_archive import unpack, write_archive
 
 HERE = {"aotwin": "1", "target": "windows-x86_64", "zig": "0.17.1", "cache": "/home/me/.cache"}
 ZIG = f"zig/o/{'0' * 32}/c++.lib"

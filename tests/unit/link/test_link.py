@@ -45,7 +45,7 @@ def test_a_pairing_names_blob_digest_and_what_may_be_written(wrapper: Wrapper) -
     text = pairing_source(blob, wrapper.constants)
     # UTF-16 code units, a surrogate pair among them, and the terminator
     units = "228, 55357, 56832, 46, 98, 108, 111, 98, 0"
-    assert f"blob_name[] = {{{units}}};" in text
+    assert f"blob_name[256] = {{{units}}};" in text
     assert "may_be_written[] = {0, 1, 0};" in text
     assert ".num_constants = 2," in text
     assert ".constants_size = UINT64_C(128)," in text
@@ -56,7 +56,7 @@ def test_a_pairing_names_blob_digest_and_what_may_be_written(wrapper: Wrapper) -
 def test_a_pairing_with_another_model_s_blob_has_a_path_as_windows_writes_it() -> None:
     blob = BlobInfo(Path("/x/b.blob"), 64, bytes(32), "", shared_from="../a/b.blob")
     units = ", ".join(str(ord(letter)) for letter in "..\\a\\b.blob")
-    assert f"blob_name[] = {{{units}, 0}};" in pairing_source(blob, ())
+    assert f"blob_name[256] = {{{units}, 0}};" in pairing_source(blob, ())
 
 
 def test_a_pairing_without_constants_is_c_all_the_same(wrapper: Wrapper) -> None:

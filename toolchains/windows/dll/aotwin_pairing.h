@@ -5,7 +5,7 @@
  *
  *     #include "aotwin_pairing.h"
  *
- *     static const uint16_t blob_name[] = {<UTF-16 code units>, 0};
+ *     static const uint16_t blob_name[<256 or more>] = {<UTF-16 code units>, 0};
  *     static const uint8_t may_be_written[] = {<one 0 or 1 per constant>, 0};
  *     const AotwinPairing aotwin_pairing = {
  *         .format_version = AOTWIN_PAIRING_VERSION,
@@ -49,7 +49,8 @@ typedef struct AotwinPairing {
   /* Of the constants' bytes. */
   uint8_t sha256[32];
   /* UTF-16, null-terminated: a file name, or, where another model of the wheel has the same weights,
-   * the path of its blob from this DLL's folder: `..\encoder\encoder_weights.blob`. */
+   * the path of its blob from this DLL's folder: `..\encoder\encoder_weights.blob`. The room behind
+   * it is zero, for such a path where the wheel is made of models that were built elsewhere. */
   const uint16_t* blob_name;
   /* One byte per constant in the blob's order: 1 where the model may write it (it is copied, each
    * container has its own), 0 where it can stay in the read-only mapping. */

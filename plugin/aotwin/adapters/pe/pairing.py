@@ -21,6 +21,8 @@ _VERSION = 1
 _PAIRING = struct.Struct("<IIQ32sQQ")
 #: UTF-16 units of a path within a wheel, the final zero included
 _MAX_NAME_UNITS = 1024
+#: of the room that every DLL has for it, at least
+BLOB_NAME_UNITS = 256
 #: what the link stage calls every blob
 _BLOB_SUFFIX = ".blob"
 #: look-alikes that are examined; a model's DLL has less than a hundred
@@ -58,6 +60,37 @@ def find_pairings(data: bytes, facts: PeFacts) -> tuple[Pairing, ...]:
     return tuple(pairing for pairing in pairings if pairing is not None)
 
 
+def blob_name(reference: str) -> bytes:
+    """A blob's name as it stands in a DLL: UTF-16, as Windows writes it, with a final zero."""
+    return reference.replace("/", "\\").encode("utf-16-le") + b"\0\0"
+
+
+def with_blob_name(data: bytes, facts: PeFacts, reference: str) -> bytes | None:
+    """A DLL's bytes with another name of its blob, the checksum in its header as it was.
+
+    Args:
+        data: a sound model's DLL, not signed.
+        reference: the new name, as a manifest refers to it.
+
+    Returns:
+        None where the DLL has no room for it, or not exactly one pairing.
+    """
+    found = [offset for offset in _candidates(data, facts) if _pairing(data, facts, offset)]
+    if len(found) != 1:
+        return None
+    *_, address, _ = _PAIRING.unpack_from(data, found[0])
+    place = facts.file_offset(address - facts.image_base, 2 * BLOB_NAME_UNITS)
+    if place is None:
+        return None
+    room = data[place : place + 2 * BLOB_NAME_UNITS].decode("utf-16-le", "replace")
+    name = blob_name(reference)
+    if room.partition("\0")[2].strip("\0") or len(name) > 2 * BLOB_NAME_UNITS:
+        return None
+    return (
+        data[:place] + name.ljust(2 * BLOB_NAME_UNITS, b"\0") + data[place + 2 * BLOB_NAME_UNITS :]
+    )
+
+
 def _candidates(data: bytes, facts: PeFacts) -> Iterator[int]:
     """File offsets in constant data at which a pairing may begin."""
     pattern = _pattern(facts)
@@ -88,8 +121,8 @@ def _pattern(facts: PeFacts) -> re.Pattern[bytes] | None:
 
 def _pairing(data: bytes, facts: PeFacts, offset: int) -> Pairing | None:
     _, count, nbytes, digest, name, flags = _PAIRING.unpack_from(data, offset)
-    blob_name = _blob_name(data, facts, name - facts.image_base)
-    if blob_name is None:
+    reference = _reference(data, facts, name - facts.image_base)
+    if reference is None:
         return None
     place = facts.file_offset(flags - facts.image_base, count + 1)
     if place is None or place + count > len(data):
@@ -97,10 +130,10 @@ def _pairing(data: bytes, facts: PeFacts, offset: int) -> Pairing | None:
     mutable = data[place : place + count]
     if mutable.strip(b"\0\1"):
         return None
-    return Pairing(blob_name, nbytes, digest.hex(), tuple(map(bool, mutable)))
+    return Pairing(reference, nbytes, digest.hex(), tuple(map(bool, mutable)))
 
 
-def _blob_name(data: bytes, facts: PeFacts, rva: int) -> str | None:
+def _reference(data: bytes, facts: PeFacts, rva: int) -> str | None:
     place = facts.file_offset(rva, 2)
     if place is None:
         return None

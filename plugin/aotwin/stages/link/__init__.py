@@ -2,9 +2,16 @@
 
 from aotwin.stages.link.binding import binding_source, called_functions
 from aotwin.stages.link.compiler import compile_flags, compile_wrapper, definitions_for
-from aotwin.stages.link.linker import definition_file, exported_names, link_model, runtime_flags
+from aotwin.stages.link.linker import (
+    definition_file,
+    exported_names,
+    link_model,
+    runtime_flags,
+    seal,
+)
 from aotwin.stages.link.sysroot import (
     Sysroot,
+    fetch_wheels,
     import_library_command,
     installed_sysroots,
     prepare_sysroot,
@@ -19,9 +26,11 @@ __all__ = [
     "definition_file",
     "definitions_for",
     "exported_names",
+    "fetch_wheels",
     "import_library_command",
     "installed_sysroots",
     "link_model",
     "prepare_sysroot",
     "runtime_flags",
+    "seal",
 ]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from aotwin.adapters.pe.authenticode import authenticode_sha256
 from aotwin.adapters.pe.checksum import set_checksum
+from aotwin.adapters.pe.pairing import BLOB_NAME_UNITS, blob_name
 from aotwin.adapters.storage.files import replacing, storage_errors
 from aotwin.adapters.storage.results import key_of, remembered
 from aotwin.adapters.tools.zig import Zig
@@ -182,13 +183,14 @@ def runtime_flags(toolchain: Toolchain) -> list[str]:
 
 def pairing_source(blob: BlobInfo, constants: Sequence[Constant]) -> str:
     """`aotwin_pairing.c`: the template in toolchains/windows/dll/aotwin_pairing.h, filled in."""
-    name = blob.reference.replace("/", "\\").encode("utf-16-le")
+    name = blob_name(blob.reference)
     units = [int.from_bytes(name[at : at + 2], "little") for at in range(0, len(name), 2)]
+    room = max(len(units), BLOB_NAME_UNITS)
     mutable = [int(constant.mutable) for constant in constants]
     return "\n".join(
         (
             '#include "aotwin_pairing.h"',
-            f"static const uint16_t blob_name[] = {{{_row((*units, 0))}}};",
+            f"static const uint16_t blob_name[{room}] = {{{_row(units)}}};",
             f"static const uint8_t may_be_written[] = {{{_row((*mutable, 0))}}};",
             "const AotwinPairing aotwin_pairing = {",
             "    .format_version = AOTWIN_PAIRING_VERSION,",

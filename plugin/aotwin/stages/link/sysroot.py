@@ -86,6 +86,7 @@ def prepare_sysroot(
     *,
     remark: Callable[[str], None],
     step: Step | None = None,
+    local: Path | None = None,
 ) -> Sysroot:
     """The sysroot of a target, from the user cache or else fetched and laid out there.
 
@@ -95,6 +96,7 @@ def prepare_sysroot(
         zig: makes the import libraries.
         remark: tells the user about a wait.
         step: gets to know how far a download is.
+        local: a folder with the wheels; by default that of `AOTWIN_SYSROOT`, or pip downloads them.
 
     Raises:
         SysrootError: a wheel cannot be had, is not the pinned one, or lacks what is expected.
@@ -102,11 +104,16 @@ def prepare_sysroot(
     directory = _directory(toolchain, pin)
     if not directory.is_dir():
         megabytes = (pin.torch.nbytes + pin.openmp.nbytes) >> 20
-        remark(
-            f"fetching the sysroot once for this machine: torch {pin.torch_version} for Windows, "
-            f"{megabytes} MB"
+        if local is None:
+            remark(
+                "fetching the sysroot once for this machine: torch "
+                f"{pin.torch_version} for Windows, {megabytes} MB"
+            )
+        place = local or offline_folder()
+        build_once(
+            directory,
+            lambda folder: _lay_out(folder, toolchain, pin, zig, step=step, local=place),
         )
-        build_once(directory, lambda folder: _lay_out(folder, toolchain, pin, zig, step))
     return Sysroot(directory, pin.torch_version, pin.torch.sha256)
 
 
@@ -126,12 +133,16 @@ def _directory(toolchain: Toolchain, pin: SysrootPin) -> Path:
 
 
 def _lay_out(
-    folder: Path, toolchain: Toolchain, pin: SysrootPin, zig: Zig, step: Step | None
+    folder: Path,
+    toolchain: Toolchain,
+    pin: SysrootPin,
+    zig: Zig,
+    *,
+    step: Step | None,
+    local: Path | None,
 ) -> None:
-    local = offline_folder()
     with working_folder(folder.parent) as downloads:
-        torch_wheel = fetch(pin.torch, downloads, local=local, step=step)
-        openmp_wheel = fetch(pin.openmp, downloads, local=local, step=step)
+        torch_wheel, openmp_wheel = fetch_wheels(pin, downloads, local=local, step=step)
         if step is not None:
             step.expect(None, "")
         _extract(torch_wheel, folder, _torch_place)
@@ -146,6 +157,23 @@ def _lay_out(
             _import_library(dll.name, _matching(names, patterns), folder / "import", zig, toolchain)
     sleef = folder / "lib" / "sleef.lib"
     sleef.write_bytes(without_directives(sleef.read_bytes()))
+
+
+def fetch_wheels(
+    pin: SysrootPin, directory: Path, *, local: Path | None, step: Step | None = None
+) -> tuple[Path, Path]:
+    """The wheels that a sysroot is made from, as pinned: torch's, and the one with omp.h.
+
+    Args:
+        directory: where they are downloaded to.
+        local: a folder that has them, so that nothing is downloaded.
+        step: gets to know how far a download is.
+
+    Raises:
+        SysrootError: one of them cannot be had, or is not the pinned one.
+    """
+    torch_wheel = fetch(pin.torch, directory, local=local, step=step)
+    return torch_wheel, fetch(pin.openmp, directory, local=local, step=step)
 
 
 def without_directives(library: bytes) -> bytes:
