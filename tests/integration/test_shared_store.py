@@ -22,6 +22,8 @@ from store_server import Store, serving
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
 
 LinkedCache = Callable[..., Path]
+#: what a cache of its own shares with the user's: all that is made once per machine
+SHARED = ("sysroots", "zig", "runtime", "objects")
 KEY = key_of("a key")
 SECRET = "of the builds of one team: " + "0123456789" * 2
 #: what is wrong with a store -> what a build says of it
@@ -275,7 +277,7 @@ def first_build(
     with pytest.MonkeyPatch.context() as patch:
         cache = folder / "cache"
         cache.mkdir()
-        for kind in ("sysroots", "zig", "runtime"):
+        for kind in SHARED:
             (cache / kind).symlink_to(warm_cache / kind)
         patch.setenv("AOTWIN_CACHE_DIR", str(cache))
         patch.delenv("AOTWIN_NO_CACHE", raising=False)
@@ -320,7 +322,7 @@ def test_a_build_beside_a_store_that_is_unwell_gives_the_same_bytes(
 ) -> None:
     for path in first_build.joinpath("cache", "results", "dlls").iterdir():
         store.files[path_of("dlls", path.name)] = path.read_bytes()
-    cache = linked_cache("second")
+    cache = linked_cache("second", SHARED)
     kept = first_build / "cache" / "results" / "objects"
     shutil.copytree(kept, cache / "results" / "objects")
     on_machine(cache, monkeypatch)
@@ -351,7 +353,7 @@ def test_who_writes_to_a_store_decides_unless_there_is_a_secret(
     assert poison != content
     for secret in ("", SECRET):
         store.files[path_of("dlls", dll.name)] = sealed(poison, "dlls", dll.name)
-        cache = linked_cache(f"with {len(secret)}")
+        cache = linked_cache(f"with {len(secret)}", SHARED)
         kept = first_build / "cache" / "results" / "objects"
         shutil.copytree(kept, cache / "results" / "objects")
         on_machine(cache, monkeypatch)
