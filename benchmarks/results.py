@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Row:
     target: str
     reached: bool
     #: every single measurement, for the JSON
-    samples: dict[str, Any]
+    samples: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -61,14 +62,21 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def finish(rows: Sequence[Row], path: Path) -> int:
-    """Print the table, write all figures as JSON; the exit code, 1 where a target is missed."""
-    machine = {
+def machine() -> dict[str, Any]:
+    """What was measured on."""
+    cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    models = re.findall(r"^model name\s*: (.*)$", cpuinfo, re.MULTILINE)
+    return {
+        "cpu": models[0] if models else platform.processor(),
         "cpus": os.cpu_count(),
         "system": platform.platform(),
         "load_average": os.getloadavg()[0],
     }
-    result = {"version": 1, "machine": machine, "rows": [row.to_json() for row in rows]}
+
+
+def finish(rows: Sequence[Row], path: Path) -> int:
+    """Print the table, write all figures as JSON; the exit code, 1 where a target is missed."""
+    result = {"version": 1, "machine": machine(), "rows": [row.to_json() for row in rows]}
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(table(rows))
     return 0 if all(row.reached for row in rows) else 1

@@ -73,13 +73,10 @@ def measured(
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """One panel a dtype: points of ours and eager's under the roof."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+    from charts import svg
 
     names = list(dict.fromkeys(row["dtype"] for row in rows))
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "aotwin", "font.size": 9}
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(4.2 * len(names), 3.6), layout="constrained")
+    with svg(path, (4.2 * len(names), 3.6)) as figure:
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
             shown = [row for row in rows if row["dtype"] == name]
             at = [row["intensity"] for row in shown]
@@ -101,7 +98,6 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             axes.set_xlabel("operations per byte (below each point: rows)")
             axes.set_ylabel("GFLOPS")
             axes.legend(frameon=False)
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def main() -> int:

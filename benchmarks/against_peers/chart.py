@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
+from charts import GREEN, GREY, svg
 
 from against_peers.cases import NETWORKS
 from against_peers.engines import ENGINES
@@ -15,9 +14,9 @@ from against_peers.figures import best
 
 #: engine -> colour
 _BARS = {
-    "own": "#0b6e4f",
+    "own": GREEN,
     "torch": "#b9a44c",
-    "onnxruntime": "#8a8d91",
+    "onnxruntime": GREY,
     "openvino_float32": "#4a7fb5",
 }
 _REFERENCE = "onnxruntime"
@@ -34,18 +33,15 @@ def draw(whole: Mapping[str, Any], path: Path) -> None:
         and row["dtype"] == "float32"
         and best(row["engines"].get(_REFERENCE), "minimum")
     ]
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "aotwin", "font.size": 9}
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(8, 0.75 * len(rows) + 1), layout="constrained")
+    with svg(path, (8, 0.75 * len(rows) + 1)) as figure:
         axes = figure.subplots()
         _draw_bars(axes, rows)
         axes.set_yticks(range(len(rows)), [NETWORKS[row["network"]].title for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.axvline(1, color="#8a8d91", linewidth=0.8)
+        axes.axvline(1, color=GREY, linewidth=0.8)
         axes.set_xlabel(f"quickest call, {threads} threads; ONNX Runtime = 1, less is better")
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside upper center", ncols=len(_BARS), frameon=False)
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def _draw_bars(axes: Any, rows: list[Any]) -> None:

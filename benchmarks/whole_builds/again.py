@@ -1,0 +1,151 @@
+"""Second builds: of what is unchanged, and of what has other weights."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+
+from results import Row
+
+from whole_builds.cost import Cost, median
+from whole_builds.place import BERT_BASE, BUILD, EXPORT_ALONE, MINILM, Place, in_turns
+
+_SAVE = 'import export_model, torch; torch.export.save(export_model.program(), "model.pt2")'
+_WRAP = """
+import export_model, torch, warnings
+warnings.simplefilter("ignore")
+torch._inductor.aoti_compile_and_package(
+    export_model.program(),
+    package_path="model_cpp.pt2",
+    inductor_configs={
+        "aot_inductor.package_cpp_only": True,
+        "aot_inductor.package_constants_in_so": False,
+        "aot_inductor.package_constants_on_disk_format": "binary_blob",
+        "aot_inductor.model_name_for_generated_files": "model",
+        "cpp.simdlen": 256,
+    },
+)
+"""
+#: Only a file that has lain still for a while is known by its times.
+_LIES_STILL = 3
+Costs = Mapping[str, list[Cost]]
+
+
+def in_code(place: Place, repeats: int) -> dict[str, list[Cost]]:
+    """A program that a module of the project exports."""
+    place.one_model(MINILM)
+    place.run(BUILD)
+    return in_turns(
+        {
+            "export": lambda: place.run(EXPORT_ALONE),
+            "second": lambda: place.run(BUILD),
+            "without": lambda: place.run(BUILD, AOTWIN_NO_CACHE="1"),
+        },
+        repeats,
+    )
+
+
+def in_code_rows(costs: Costs) -> list[Row]:
+    beyond = median(costs["second"]) - median(costs["export"])
+    reference = median(costs["without"]) - median(costs["export"])
+    what = ("unchanged, program in code", "MiniLM's size, beyond the export")
+    return [Row(*what, beyond, reference, "s", "no cache", "1.5 s", beyond <= 1.5)]
+
+
+def other_weights(place: Place, repeats: int) -> dict[str, list[Cost]]:
+    """The same graph with other values; and what of it was generated and compiled."""
+    place.one_model(MINILM)
+    place.run(BUILD)
+    seeds = iter(range(1, 100))
+
+    def other(name: str, **environ: str) -> Cost:
+        place.module(MINILM, next(seeds))
+        cost = place.run(BUILD, AOTWIN_TIMINGS=str(place.folder / name), **environ)
+        stages = json.loads((place.folder / name).read_text("utf-8"))["stages"]
+        made[name].append(
+            sum(each["seconds"] for each in stages if each["title"].split()[0] in _MAKING)
+        )
+        return cost
+
+    made: dict[str, list[float]] = {"other": [], "without": []}
+    costs = in_turns(
+        {
+            "other": lambda: other("other"),
+            "without": lambda: other("without", AOTWIN_NO_CACHE="1"),
+        },
+        repeats,
+    )
+    stages = {
+        f"stages of {name}": [Cost(each, 0) for each in found] for name, found in made.items()
+    }
+    return costs | stages
+
+
+#: first words of the stages that must have nothing to do
+_MAKING = ("generate", "compile")
+
+
+def other_weights_rows(costs: Costs) -> list[Row]:
+    measured, reference = median(costs["other"]), median(costs["without"])
+    made = median(costs["stages of other"]), median(costs["stages of without"])
+    what = "other weights, same graph"
+    few = made[0] <= 0.1 * made[1]
+    return [
+        Row(what, "whole", measured, reference, "s", "no cache", "less", measured < reference),
+        Row(what, "generate and compile", *made, "s", "no cache", "a tenth", few),
+    ]
+
+
+def _of_a_file(place: Place, repeats: int) -> dict[str, list[Cost]]:
+    time.sleep(_LIES_STILL)
+    place.run(BUILD)
+    return in_turns(
+        {
+            "second": lambda: place.run(BUILD),
+            "without": lambda: place.run(BUILD, AOTWIN_NO_CACHE="1"),
+        },
+        repeats,
+    )
+
+
+def _saved(size: tuple[int, int, int], place: Place, repeats: int) -> dict[str, list[Cost]]:
+    place.module(size)
+    place.run(_SAVE)
+    place.write(("model", 'program = "model.pt2"', ["x86-64-v3"]))
+    return _of_a_file(place, repeats)
+
+
+def saved(place: Place, repeats: int) -> dict[str, list[Cost]]:
+    """A program in a file, of MiniLM's size."""
+    return _saved(MINILM, place, repeats)
+
+
+def saved_base(place: Place, repeats: int) -> dict[str, list[Cost]]:
+    """A program in a file, of BERT-base's size."""
+    return _saved(BERT_BASE, place, repeats)
+
+
+def wrapper(place: Place, repeats: int) -> dict[str, list[Cost]]:
+    """A ready wrapper, of BERT-base's size."""
+    place.module(BERT_BASE)
+    place.run(_WRAP)
+    place.write(("model", 'wrapper = "model_cpp.pt2"', ["x86-64-v3"]))
+    return _of_a_file(place, repeats)
+
+
+def _file_rows(what: str, case: str, costs: Costs) -> list[Row]:
+    second, reference = median(costs["second"]), median(costs["without"])
+    return [Row(what, case, second, reference, "s", "no cache", "2 s", second <= 2)]
+
+
+def saved_rows(costs: Costs) -> list[Row]:
+    return _file_rows("unchanged .pt2", "MiniLM's size", costs)
+
+
+def saved_base_rows(costs: Costs) -> list[Row]:
+    return _file_rows("unchanged .pt2", "BERT-base's size", costs)
+
+
+def wrapper_rows(costs: Costs) -> list[Row]:
+    return _file_rows("unchanged wrapper", "BERT-base's size", costs)
