@@ -1,12 +1,13 @@
 """Matrix products of the run time from one row to thousands, under the machine's two limits.
 
     python benchmarks/roofline.py [--library SO] [--threads 2] [--dtype float32 bfloat16]
-        [--json FILE] [--svg FILE]
+        [--json FILE] [--svg FILE] [--draw]
 
 y = x W^T + b with W [3072, 768], rows from 1 to 4096, weights from memory: more of them than the
 caches hold, in turn. Each point stands at its operations per byte (weights, x and y once each),
-with eager torch's beside it. The roof is the lesser of the best product and of reading memory, both
-measured in the same run as products.py does. AOTWIN_MAX_CPU_LEVEL=3 holds the library to AVX2.
+with eager torch's beside it. The roof is the lesser of the best product and of reading memory, each
+the best that the run has seen: what products.py takes for a limit, or a point of either's.
+AOTWIN_MAX_CPU_LEVEL=3 holds the library to AVX2. `--draw` draws the chart of a JSON file, no more.
 """
 
 from __future__ import annotations
@@ -55,7 +56,6 @@ def measured(
         eager = in_turn([functools.partial(torch.addmm, bias, x, w, out=out) for w in weights])
         operations = 2e-9 * rows * COLUMNS * TERMS
         moved = 1e-9 * dtype.itemsize * (COLUMNS * TERMS + rows * (COLUMNS + TERMS))
-        roof = min(limit["GFLOPS"], operations / moved * limit["GB/s"])
         found = {
             "ours": operations / seconds_of(ours, threads, seconds),
             "eager": operations / seconds_of(eager, threads, seconds),
@@ -66,9 +66,23 @@ def measured(
             "rows": rows,
             "intensity": operations / moved,
             **found,
-            "roof": roof,
             "limits": limit,
         }
+
+
+def add_roofs(rows: list[dict[str, Any]]) -> None:
+    """The limits of a run of one dtype, and each point's."""
+    fastest = [max(row["ours"], row["eager"]) for row in rows]
+    limits = {
+        "GFLOPS": max(rows[0]["limits"]["GFLOPS"], *fastest),
+        "GB/s": max(
+            rows[0]["limits"]["GB/s"],
+            *(rate / row["intensity"] for rate, row in zip(fastest, rows, strict=True)),
+        ),
+    }
+    for row in rows:
+        row["limits"] = limits
+        row["roof"] = min(limits["GFLOPS"], row["intensity"] * limits["GB/s"])
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
@@ -110,7 +124,18 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.3, help="for each point")
     parser.add_argument("--json", type=Path, default=Path("roofline.json"))
     parser.add_argument("--svg", type=Path)
+    parser.add_argument("--draw", action="store_true", help="measure nothing")
     options = parser.parse_args()
+    if not options.draw:
+        rows = list(all_measured(options))
+        options.json.write_text(json.dumps({"version": 1, "rows": rows}, indent=1) + "\n", "utf-8")
+    if options.svg:
+        draw(json.loads(options.json.read_text("utf-8"))["rows"], options.svg)
+    return 0
+
+
+def all_measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Every dtype's rows, printed when they are complete."""
     if options.library is None:
         from tests.runtime.product_calls import library
 
@@ -118,22 +143,19 @@ def main() -> int:
     operators = Operators(options.library)
     operators.library.aotwin_set_num_threads(options.threads)
     torch.set_num_threads(options.threads)
-    rows = []
     print(
         "| rows | dtype | ours | eager | limit (GFLOPS) | of the limit |\n|--:|---|--:|--:|--:|--:|"
     )
     for name in options.dtype:
-        for row in measured(operators, name, options.threads, options.seconds):
-            rows.append(row)
+        rows = list(measured(operators, name, options.threads, options.seconds))
+        add_roofs(rows)
+        for row in rows:
             print(
                 f"| {row['rows']} | {name} | {row['ours']:.1f} | {row['eager']:.1f} "
                 f"| {row['roof']:.1f} | {row['ours'] / row['roof']:.2f} |",
                 flush=True,
             )
-    options.json.write_text(json.dumps({"version": 1, "rows": rows}, indent=1) + "\n", "utf-8")
-    if options.svg:
-        draw(rows, options.svg)
-    return 0
+        yield from rows
 
 
 if __name__ == "__main__":

@@ -26,11 +26,9 @@ AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b
 #pragma clang loop unroll(full)
       for (int j = 0; j < N; ++j) row[j] = load<C>(b + j * b_stride + at + u * width);
       if (u % per_line == 0) {
-        // Straight on where there is one row; else the same place of the next group of rows.
+        // The same place of the next group of rows; for one row of A, which is through with a group soon, into the second cache.
 #pragma clang loop unroll(full)
-        for (int j = 0; j < N; ++j) {
-          __builtin_prefetch(N == 1 ? reinterpret_cast<const char*>(b + at + u * width) + 2048 : reinterpret_cast<const char*>(b + (N + j) * b_stride + at + u * width), 0, 3);
-        }
+        for (int j = 0; j < N; ++j) __builtin_prefetch(b + (N + j) * b_stride + at + u * width, 0, M == 1 ? 2 : 3);
       }
 #pragma clang loop unroll(full)
       for (int i = 0; i < M; ++i) {
@@ -68,9 +66,9 @@ AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b
 
 template <class C, class S, int M>
 AOTWIN_ALWAYS void dot_rows(const C* a, int64_t a_stride, const S* b, int64_t b_stride, int64_t n, int64_t k, C* out, int64_t out_stride) {
-  // A single row reads B straight through; several share each piece of B that is in a register.
-  constexpr int N = M == 1 ? 1 : dot_n;
-  constexpr int unroll = M == 1 ? 8 : M == 2 ? 2 : 1;
+  // Rows of A share each piece of B that is in a register, and rows of B those of A: with one of each, every product would load both.
+  constexpr int N = dot_n;
+  constexpr int unroll = M == 1 ? 4 : M == 2 ? 2 : 1;
   int64_t j = 0;
   for (; j + N <= n; j += N) dot_block<C, S, M, N, unroll>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
   for (; j < n; ++j) dot_block<C, S, M, 1, unroll>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
