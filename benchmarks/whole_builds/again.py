@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 
@@ -54,47 +53,22 @@ def in_code_rows(costs: Costs) -> list[Row]:
 
 
 def other_weights(place: Place, repeats: int) -> dict[str, list[Cost]]:
-    """The same graph with other values; and what of it was generated and compiled."""
+    """The same graph with other values."""
     place.one_model(MINILM)
     place.run(BUILD)
     seeds = iter(range(1, 100))
 
-    def other(name: str, **environ: str) -> Cost:
+    def other(**environ: str) -> Cost:
         place.module(MINILM, next(seeds))
-        cost = place.run(BUILD, AOTWIN_TIMINGS=str(place.folder / name), **environ)
-        stages = json.loads((place.folder / name).read_text("utf-8"))["stages"]
-        made[name].append(
-            sum(each["seconds"] for each in stages if each["title"].split()[0] in _MAKING)
-        )
-        return cost
+        return place.run(BUILD, **environ)
 
-    made: dict[str, list[float]] = {"other": [], "without": []}
-    costs = in_turns(
-        {
-            "other": lambda: other("other"),
-            "without": lambda: other("without", AOTWIN_NO_CACHE="1"),
-        },
-        repeats,
-    )
-    stages = {
-        f"stages of {name}": [Cost(each, 0) for each in found] for name, found in made.items()
-    }
-    return costs | stages
-
-
-#: first words of the stages that must have nothing to do
-_MAKING = ("generate", "compile")
+    return in_turns({"other": other, "without": lambda: other(AOTWIN_NO_CACHE="1")}, repeats)
 
 
 def other_weights_rows(costs: Costs) -> list[Row]:
     measured, reference = median(costs["other"]), median(costs["without"])
-    made = median(costs["stages of other"]), median(costs["stages of without"])
-    what = "other weights, same graph"
-    few = made[0] <= 0.1 * made[1]
-    return [
-        Row(what, "whole", measured, reference, "s", "no cache", "less", measured < reference),
-        Row(what, "generate and compile", *made, "s", "no cache", "a tenth", few),
-    ]
+    what = ("other weights, same graph", "MiniLM's size, with the export")
+    return [Row(*what, measured, reference, "s", "no cache", "half", measured <= 0.5 * reference)]
 
 
 def _of_a_file(place: Place, repeats: int) -> dict[str, list[Cost]]:
