@@ -166,3 +166,13 @@ def test_layer_of_other_layout_is_fused_without_a_copy() -> None:
     assert "_cpp_fused" not in wrapper.source.replace("cpp_fused__linear_pointwise", "")
     weight = next(constant for constant in wrapper.constants if "weight" in constant.fqn)
     assert (tuple(weight.shape), tuple(weight.stride)) == ((24, 40), (1, 24))
+
+
+def test_a_pass_that_was_set_for_the_process_stays() -> None:
+    seen = []
+    with torch.no_grad():
+        program = torch.export.export(Layer(nn.ReLU()).eval(), (torch.randn(7, 24),))
+    with torch._inductor.config.patch(post_grad_custom_post_pass=seen.append):
+        wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=("float32",))
+    assert len(seen) == 1
+    assert "linear_pointwise" not in wrapper.source

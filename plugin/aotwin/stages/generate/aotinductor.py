@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 #: the end of a message is where Python's exceptions say what happened
 _MAX_CAUSE_CHARACTERS = 1200
+#: Inductor's setting for a last pass over a graph
+_LAST_OF_GRAPH = "post_grad_custom_post_pass"
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,9 @@ def generate(
     found = memory.recall(lambda: _arranged(program, fused))
     if found is not None:
         return found
-    if fused and options.get("post_grad_custom_post_pass") is None:
-        options["post_grad_custom_post_pass"] = fused_activations(fused)
+    # A pass of the user's, in the settings or set for the process, stays the one that is run.
+    if fused and options.get(_LAST_OF_GRAPH, getattr(config, _LAST_OF_GRAPH)) is None:
+        options[_LAST_OF_GRAPH] = fused_activations(fused)
     form = call_form(program)
     module = _arranged(program, fused)
     arranged = read_tensors(module)
