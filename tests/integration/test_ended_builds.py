@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -13,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from build_place import BuildPlace
 
-REPO = Path(__file__).resolve().parents[2]
 END_WHEN = Path(__file__).with_name("end_when.py")
 LinkedCache = Callable[..., Path]
 
@@ -46,25 +45,8 @@ class Ended:
     orphans: Sequence[int]
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(BuildPlace):
     """A project, and where its build writes."""
-
-    project: Path
-    dist: Path
-    temporary: Path
-    cache: Path
-
-    @property
-    def environ(self) -> dict[str, str]:
-        folders = [str(REPO / "plugin"), os.environ.get("PYTHONPATH", "")]
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("AOTWIN_")}
-        return kept | {
-            "AOTWIN_CACHE_DIR": str(self.cache),
-            "PYTHONPATH": os.pathsep.join(filter(None, folders)),
-            "TMPDIR": str(self.temporary),
-            "TORCHINDUCTOR_CACHE_DIR": str(self.project / "inductor"),
-        }
 
     @property
     def hook(self) -> list[str]:

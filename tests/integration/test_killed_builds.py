@@ -7,7 +7,6 @@ for. What it started in groups of its own (compilers) lives a little longer, as 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import signal
 import subprocess
@@ -17,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from build_place import SHARED, BuildPlace
 
 from aotwin.adapters.storage import results
+from aotwin.adapters.storage.seals import opened
+from project_build import REPO
 
-REPO = Path(__file__).resolve().parents[2]
 KILLED_BUILD = Path(__file__).with_name("killed_build.py")
 WHEEL = "demo-1.0-py3-none-win_amd64.whl"
 LinkedCache = Callable[..., Path]
-#: what a cache of its own shares with the user's: all that is made once per machine
-SHARED = ("sysroots", "zig", "runtime", "objects")
 
 pytestmark = pytest.mark.zig
 
@@ -40,14 +39,8 @@ def program():
 """
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(BuildPlace):
     """A project, and where its builds write."""
-
-    project: Path
-    dist: Path
-    temporary: Path
-    cache: Path
 
     @classmethod
     def make(cls, folder: Path, project: Path, cache: Path) -> Place:
@@ -56,17 +49,6 @@ class Place:
         made.dist.mkdir(parents=True)
         made.temporary.mkdir()
         return made
-
-    @property
-    def environ(self) -> dict[str, str]:
-        folders = [str(REPO / "plugin"), os.environ.get("PYTHONPATH", "")]
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("AOTWIN_")}
-        return kept | {
-            "AOTWIN_CACHE_DIR": str(self.cache),
-            "PYTHONPATH": os.pathsep.join(filter(None, folders)),
-            "TMPDIR": str(self.temporary),
-            "TORCHINDUCTOR_CACHE_DIR": str(self.project / "inductor"),
-        }
 
     def run(self, *moment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -104,7 +86,7 @@ def require_sound(cache: Path) -> None:
         if kind.name == "locks":
             continue
         for path in kind.iterdir():
-            content = results.opened(path.read_bytes(), kind.name, path.name)
+            content = opened(path.read_bytes(), kind.name, path.name)
             assert content is not None, path
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from build_place import SHARED
 
 from aotwin import build_model
-from aotwin.adapters.storage import results, shared_results
+from aotwin.adapters.storage import shared_results
 from aotwin.adapters.storage.results import key_of, recall, remember, remembered
-from aotwin.adapters.storage.seals import sealed
+from aotwin.adapters.storage.seals import opened, sealed
 from aotwin.adapters.storage.shared_results import settle
 from aotwin.progress import Progress
 from store_server import Store, serving
@@ -22,8 +23,6 @@ from store_server import Store, serving
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
 
 LinkedCache = Callable[..., Path]
-#: what a cache of its own shares with the user's: all that is made once per machine
-SHARED = ("sysroots", "zig", "runtime", "objects")
 KEY = key_of("a key")
 SECRET = "of the builds of one team: " + "0123456789" * 2
 #: what is wrong with a store -> what a build says of it
@@ -306,6 +305,13 @@ def built(
     return folder, [line for line in said.splitlines() if "warning" in line]
 
 
+def with_objects(cache: Path, first_build: Path) -> Path:
+    """A machine's cache that has the objects of the first build, so that it only links."""
+    kept = first_build / "cache" / "results" / "objects"
+    shutil.copytree(kept, cache / "results" / "objects")
+    return cache
+
+
 WHOLE_BUILDS = {name: said for name, said in READING.items() if name != "truncates"} | {
     "refuses": "",
     "": "",
@@ -328,10 +334,7 @@ def test_a_build_beside_a_store_that_is_unwell_gives_the_same_bytes(
 ) -> None:
     for path in first_build.joinpath("cache", "results", "dlls").iterdir():
         store.files[path_of("dlls", path.name)] = path.read_bytes()
-    cache = linked_cache("second", SHARED)
-    kept = first_build / "cache" / "results" / "objects"
-    shutil.copytree(kept, cache / "results" / "objects")
-    on_machine(cache, monkeypatch)
+    on_machine(with_objects(linked_cache("second", SHARED), first_build), monkeypatch)
     unwell(store, wrong, monkeypatch)
     if wrong == "endless" and store.protocol == "http":
         said = ""
@@ -353,15 +356,13 @@ def test_who_writes_to_a_store_decides_unless_there_is_a_secret(
 ) -> None:
     """A key is no proof of a content: with a digest of its own, poison is as good as any result."""
     (dll,) = first_build.joinpath("cache", "results", "dlls").iterdir()
-    content = results.opened(dll.read_bytes(), "dlls", dll.name)
+    content = opened(dll.read_bytes(), "dlls", dll.name)
     assert content is not None
     poison = content.replace(b"AOTInductorModelContainerRun\0", b"AOTInductorModelContainerPwn\0")
     assert poison != content
     for secret in ("", SECRET):
         store.files[path_of("dlls", dll.name)] = sealed(poison, "dlls", dll.name)
-        cache = linked_cache(f"with {len(secret)}", SHARED)
-        kept = first_build / "cache" / "results" / "objects"
-        shutil.copytree(kept, cache / "results" / "objects")
+        cache = with_objects(linked_cache(f"with {len(secret)}", SHARED), first_build)
         on_machine(cache, monkeypatch)
         monkeypatch.setenv("AOTWIN_CACHE_KEY", secret)
         if not secret:

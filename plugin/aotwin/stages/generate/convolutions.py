@@ -223,9 +223,9 @@ def _arrange(module: GraphModule, convolution: _Convolution, by_terms: bool) -> 
 
     value = convolution.weight.meta["val"]
     # with one channel, strides do not tell whether channels are last: the operator would not know
-    if value.shape[1] * convolution.groups == 1 or read_by(convolution.weight) != {
-        convolution.node
-    }:
+    if value.shape[1] * convolution.groups == 1:
+        return
+    if read_by(convolution.weight) != {convolution.node}:
         return
     if not value.dtype.is_floating_point or is_written(convolution.weight):
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.fx import GraphModule, Node
+    from torch.nn import Module
 
 
 def is_constant(node: Any) -> bool:
@@ -17,6 +18,12 @@ def is_constant(node: Any) -> bool:
     from torch.fx import Node
 
     return isinstance(node, Node) and node.op == "get_attr"
+
+
+def _place(module: GraphModule, target: str) -> tuple[Module, str]:
+    """The module that has what a node reads, and the attribute that it is."""
+    owner, _, name = target.rpartition(".")
+    return module.get_submodule(owner), name
 
 
 def is_written(constant: Node) -> bool:
@@ -37,8 +44,8 @@ def read_by(constant: Node) -> set[Node]:
 
 def value_of(module: GraphModule, constant: Node) -> Tensor:
     """What a constant is before the program runs."""
-    owner, _, name = str(constant.target).rpartition(".")
-    value: Tensor = getattr(module.get_submodule(owner), name).detach()
+    place, name = _place(module, str(constant.target))
+    value: Tensor = getattr(place, name).detach()
     return value
 
 
@@ -46,8 +53,7 @@ def replace_value(module: GraphModule, constant: Node, value: Tensor) -> None:
     """Give a constant another value, or other strides, under its name."""
     from torch.nn import Parameter
 
-    owner, _, name = str(constant.target).rpartition(".")
-    place = module.get_submodule(owner)
+    place, name = _place(module, str(constant.target))
     delattr(place, name)
     setattr(place, name, Parameter(value, requires_grad=False))
 
@@ -58,13 +64,12 @@ def new_constant(
     """A constant named like another one, and the node that reads it."""
     from torch.nn import Parameter
 
-    owner, _, name = str(beside.target).rpartition(".")
-    place = module.get_submodule(owner)
+    place, name = _place(module, str(beside.target))
     while hasattr(place, name + ending):
         ending += "_"
     setattr(place, name + ending, Parameter(value, requires_grad=False))
     with module.graph.inserting_before(before):
-        node = module.graph.get_attr(f"{owner}.{name}{ending}".lstrip("."))
+        node = module.graph.get_attr(f"{beside.target}{ending}")
     node.meta["val"] = value.to("meta")
     return node
 
@@ -107,5 +112,4 @@ def drop_unread(module: GraphModule, readers: list[Node]) -> None:
         module.graph.erase_node(node)
     read = {node.target for node in module.graph.nodes if node.op == "get_attr"}
     for target in sorted({str(node.target) for node in readers} - read):
-        owner, _, name = target.rpartition(".")
-        delattr(module.get_submodule(owner), name)
+        delattr(*_place(module, target))
