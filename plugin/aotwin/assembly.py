@@ -264,7 +264,9 @@ def payload_file(name: str) -> bytes:
 def _flags(job: Job, session: Session) -> dict[str, list[str]]:
     return {
         cpu.name: compile_flags(
-            session.toolchain, cpu, definitions_for(wrapper, session.toolchain, cpu)
+            session.toolchain,
+            cpu,
+            definitions_for(wrapper.definitions, session.toolchain, cpu),
         )
         for cpu, wrapper in job.wrappers.items()
     }

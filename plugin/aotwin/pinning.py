@@ -91,14 +91,15 @@ def pin_torch(
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     zig = find_zig()
-    with fetch_new_pin(version, toolchain.sysroot(last)) as new, temporary_folder() as work:
-        with progress.stage(f"sysroot of torch {version}"):
-            found = _laid_out(new.pin, toolchain, zig, progress)
+    with progress.stage(f"sysroot of torch {version}"):
+        pin = fetch_new_pin(version, toolchain.sysroot(last))
+        found = _laid_out(pin, toolchain, zig, progress)
+    with temporary_folder() as work:
         with replacing(path) as file:
             file.write(render_pin(found.pin).encode())
         others = _laid_out(toolchain.sysroot(last), toolchain, zig, progress)
         differences = compare_sysroots(found, others) if last != version else ()
-        write_probe(new.wheel, work, toolchain.cpus[toolchain.default_cpu], version)
+        write_probe(found.sysroot, work, toolchain, toolchain.cpus[toolchain.default_cpu])
         problem = ""
         try:
             with _pins_from(folder):

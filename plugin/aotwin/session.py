@@ -5,7 +5,7 @@ Part of the pipeline, below `assembly`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -22,7 +22,7 @@ from aotwin.adapters.tools.wine import find_wine
 from aotwin.adapters.tools.zig import WarmUp, Zig, find_zig
 from aotwin.errors import ToolError
 from aotwin.progress import Progress
-from aotwin.stages.link import Sysroot, prepare_sysroot, runtime_flags
+from aotwin.stages.link import SharedUnit, Sysroot, expected_unit, prepare_sysroot, runtime_flags
 from aotwin.stages.runtime import RunTime, prepare_run_time, sources_to_compile
 from aotwin.stages.sign import Signer
 from aotwin.target.toolchain import SysrootPin, Toolchain
@@ -44,6 +44,8 @@ class Session:
     readers: Readers
     progress: Progress
     check: str
+    #: what all models of the torch share, being compiled where this machine lacks it
+    shared: tuple[Future[Path], ...]
     #: our own run time, being built; None where no model of the build may have it
     run_time: Future[RunTime] | None
     #: a folder for the build's own files, gone in the end
@@ -66,6 +68,7 @@ def open_session(
     libs: Path,
     own_run_time: bool = False,
     compiles: bool = True,
+    levels: Iterable[str] = (),
     signer: Signer | None = None,
 ) -> Iterator[Session]:
     """Tools made ready; what is built once per machine goes on beside code generation.
@@ -74,6 +77,7 @@ def open_session(
         libs: where the DLLs of our own run time go.
         own_run_time: whether a model may get it, so that it must be there.
         compiles: False where no model is compiled, so that nothing of the target's is needed.
+        levels: CPU levels that models are compiled for.
     """
     if check == "run":
         require_provable()
@@ -104,6 +108,14 @@ def open_session(
                 if own_run_time
                 else None
             )
+            units = {
+                cpu: expected_unit(toolchain, toolchain.cpus[cpu], sysroot, zig) for cpu in levels
+            }
+            shared = tuple(
+                workers.submit(_compiled, unit, cpu, progress)
+                for cpu, unit in units.items()
+                if unit is not None and not unit.object.exists()
+            )
             try:
                 yield Session(
                     toolchain,
@@ -115,6 +127,7 @@ def open_session(
                     readers,
                     progress,
                     check,
+                    shared,
                     run_time,
                     work,
                     libs,
@@ -130,6 +143,12 @@ def open_session(
     finally:
         # A build that failed does not wait for it; one that ended well has waited already.
         warm_up.cancel()
+
+
+def _compiled(unit: SharedUnit, cpu: str, progress: Progress) -> Path:
+    torch = unit.sysroot.torch_version
+    with progress.stage(f"compile what models of torch {torch} share for {cpu}"):
+        return unit.compiled()
 
 
 def _prepared_run_time(toolchain: Toolchain, zig: Zig, jobs: int, progress: Progress) -> RunTime:

@@ -28,12 +28,13 @@ _MAX_LISTING = 4 << 20
 #: bytes of all members: several times what an archive has
 _MAX_NBYTES = 1 << 30
 _MAX_FILES = 20_000
-#: folders in it: zig's cache, our own run time, the wheels of sysroots
-ZIG, RUN_TIME, WHEELS = "zig/", "runtime/", "wheels/"
+#: folders in it: zig's cache, our own run time, what models share, the wheels of sysroots
+ZIG, RUN_TIME, SHARED, WHEELS = "zig/", "runtime/", "objects/", "wheels/"
 #: what a member may be called: nothing else is ever written
 MEMBER = re.compile(
     r"zig/(?:h/[0-9a-f]{32}|[ob]/[0-9a-f]{32}/[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,100})"
     rf"|runtime/aotwin-[0-9a-f]{{24}}/{re.escape(LIBRARY)}"
+    r"|objects/[0-9a-f]{32}/model\.obj"
     r"|wheels/[A-Za-z0-9_]{1,40}-[A-Za-z0-9_.+-]{1,100}\.whl"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")

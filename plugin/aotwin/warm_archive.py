@@ -1,7 +1,8 @@
 """`aotwin toolchain export` and `import`: what a machine compiles once, in one file.
 
 The archive has zig's libc++ and C run time for the target, as zig's cache holds them, aotwin's own
-run time, and, where it is asked for, what machines fetch once: the wheels of sysroots.
+run time, what all models of a torch share, and, where it is asked for, what machines fetch once:
+the wheels of sysroots.
 """
 
 from __future__ import annotations
@@ -23,12 +24,19 @@ from aotwin.adapters.tools.zig import WARM_UP_SOURCE, WarmUp, Zig, find_zig
 from aotwin.adapters.tools.zig_cache import KNOWN_VERSIONS, Stamps, UnknownFormError, stamped
 from aotwin.errors import StorageError, ToolError
 from aotwin.progress import Progress
-from aotwin.stages.link import fetch_wheels, prepare_sysroot, runtime_flags
+from aotwin.stages.link import (
+    expected_unit,
+    fetch_wheels,
+    installed_sysroots,
+    prepare_sysroot,
+    runtime_flags,
+)
 from aotwin.stages.runtime import build_library
 from aotwin.target.toolchain import Toolchain, load_toolchain
 from aotwin.toolchain_archive import (
     MEMBER,
     RUN_TIME,
+    SHARED,
     WHEELS,
     ZIG,
     damaged,
@@ -87,9 +95,34 @@ def export_toolchain(
             # Where it has to be compiled, zig is warm by now.
             library = build_library(toolchain, fresh, jobs=jobs)
         members[f"{RUN_TIME}{library.parent.name}/{library.name}"] = library
+        members |= _shared_units(toolchain, zig, torches, work, progress)
         with progress.stage("pack"), storage_errors(path), replacing(path) as file:
             write_archive(file, members, _made_for(toolchain, zig))
     return file_sha256(path)
+
+
+def _shared_units(
+    toolchain: Toolchain, zig: Zig, torches: Sequence[str], wheels: Path, progress: Progress
+) -> dict[str, Path]:
+    """What models of these torches share, compiled; of others, what this machine has compiled."""
+    sysroots = installed_sysroots(toolchain)
+    for version in torches:
+        pin = toolchain.sysroot(version)
+        sysroots[version] = prepare_sysroot(
+            toolchain, pin, zig, remark=progress.remark, local=wheels
+        )
+    members: dict[str, Path] = {}
+    for version, sysroot in sysroots.items():
+        for cpu in toolchain.cpus.values():
+            unit = expected_unit(toolchain, cpu, sysroot, zig)
+            if unit is None:
+                continue
+            if version in torches:
+                with progress.stage(f"what models of torch {version} share for {cpu.name}"):
+                    unit.compiled()
+            if unit.object.exists():
+                members[f"{SHARED}{unit.object.parent.name}/{unit.object.name}"] = unit.object
+    return members
 
 
 def _made_for(toolchain: Toolchain, zig: Zig) -> dict[str, str]:
@@ -163,7 +196,7 @@ def _lay_out(work: Path, names: list[str], zig: Zig) -> None:
     """Move what was unpacked to its places: what is compiled first, then zig's lists of it."""
     compiled = [name for name in names if not name.startswith(("zig/h/", WHEELS))]
     for folder in sorted({Path(name).parent for name in compiled}):
-        if folder.parts[0] == "runtime":
+        if f"{folder.parts[0]}/" in (RUN_TIME, SHARED):
             build_once(cache_dir() / folder, partial(_move_files, work / folder))
             continue
         place = zig.cache_dir / folder.relative_to("zig")

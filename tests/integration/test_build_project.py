@@ -274,6 +274,23 @@ def test_an_sdk_compiled_again_elsewhere_gives_the_same_wheel(
     assert digests(project / "dist")[WHEEL] == digests(sdk_project / "dist")[WHEEL]
 
 
+def test_headers_and_libraries_that_a_user_s_variables_name_stay_out(
+    ready_project: Path, warm_cache: Path, tmp_path: Path
+) -> None:
+    build(ready_project, "--wheel", *NOT_ISOLATED, cache=warm_cache)
+    expected = digests(ready_project / "dist")
+    strange = tmp_path / "strange"
+    strange.mkdir()
+    for name in ("omp.h", "iostream", "stddef.h", "aotwin_cpu.h"):
+        (strange / name).write_text("#error a stranger's header\n")
+    for name in ("libkernel32.a", "kernel32.lib", "libucrtbase.a"):
+        (strange / name).write_text("no library\n")
+    names = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "INCLUDE", "LIB")
+    environ = dict.fromkeys(names, str(strange)) | {"AOTWIN_NO_CACHE": "1"}
+    build(ready_project, "--wheel", *NOT_ISOLATED, cache=warm_cache, environ=environ)
+    assert digests(ready_project / "dist") == expected
+
+
 @pytest.mark.torch
 @pytest.mark.alone
 def test_isolated_builds_share_one_warm_zig(

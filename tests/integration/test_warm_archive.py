@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 
 from aotwin.adapters.storage.cache import cache_dir
+from aotwin.pipeline.toolchain import fetch_toolchain
+from aotwin.progress import Progress
 
 REPO = Path(__file__).resolve().parents[2]
 #: what a build says where zig's run time has to be compiled
 COLD = "zig builds the target's C++ run time"
+#: and where what all models of a torch share has to be
+SHARED = "compile what models of torch"
 
 pytestmark = [pytest.mark.zig, pytest.mark.long, pytest.mark.timeout(3600)]
 
@@ -40,6 +44,11 @@ def libraries(cache: Path) -> dict[str, int]:
     }
 
 
+def shared_objects(cache: Path) -> set[Path]:
+    """What is compiled of what models share."""
+    return set((cache / "objects").glob("*/model.obj"))
+
+
 def as_on_a_new_machine(cache: Path) -> None:
     """Leave zig's own files alone, under other inodes and times, and the sysroots."""
     old = cache.with_name("old")
@@ -58,16 +67,23 @@ def test_an_archive_makes_a_new_machine_warm_and_so_does_a_cache_that_was_copied
 ) -> None:
     cache, archive = tmp_path / "cache", tmp_path / "warm.tar.xz"
     cache.mkdir()
-    # aotwin's own run time from objects that are there: the test is about zig's
-    (cache / "objects").symlink_to(warm_cache / "objects")
+    # aotwin's own run time, and what models of this torch share, from objects that are there: the
+    # test is about zig's
+    fetch_toolchain("windows", torch="2.13.0", progress=Progress())
+    for kind in ("objects", "sysroots"):
+        (cache / kind).symlink_to(warm_cache / kind)
     digest = aotwin(cache, "toolchain", "export", str(archive)).stdout.split()[0]
     as_on_a_new_machine(cache)
     said = aotwin(cache, "toolchain", "import", str(archive), "--sha256", digest).stderr
     assert "has built its C++ run time anew" not in said
     taken = libraries(cache)
     assert len(taken) == 1
+    shared = shared_objects(cache)
+    levels = {"x86-64-v3", "x86-64-v4"}
+    assert len(shared) >= len(levels)
     built = aotwin(cache, "build", str(ready_wrapper), "-o", str(tmp_path / "out"))
     assert COLD not in built.stderr and libraries(cache) == taken
+    assert SHARED not in built.stderr and shared_objects(cache) == shared
     # what a CI service does: the same path, other inodes and times
     other = cache.with_name("other")
     shutil.copytree(cache, other, symlinks=True, copy_function=shutil.copyfile)

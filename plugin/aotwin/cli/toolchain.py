@@ -15,7 +15,9 @@ def add(commands: Commands) -> None:
         "toolchain", help="fetch, move, list or clean what is cached; pin another torch"
     )
     actions = toolchain.add_subparsers(required=True, metavar="fetch|pin|export|import|list|clean")
-    fetch = actions.add_parser("fetch", help="fetch the sysroot and build zig's C++ run time now")
+    fetch = actions.add_parser(
+        "fetch", help="fetch the sysroot and compile now what a machine compiles once"
+    )
     fetch.add_argument("--target", default="windows")
     fetch.add_argument(
         "--torch", default="", metavar="VERSION", help="whose sysroot (default: the newest's)"

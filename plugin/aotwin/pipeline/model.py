@@ -132,6 +132,7 @@ def _build(
             check=check,
             libs=work / "model" / LIBS_FOLDER,
             own_run_time=spec.runtime != "torch",
+            levels=spec.cpu,
         ) as session:
             job = start(spec, generator, work / "model", session)
             dlls = finish(job, session)

@@ -65,6 +65,7 @@ def build_wheel(
             libs=work / "models" / f"{distribution_of(pure_wheel)}.libs",
             own_run_time=any(spec.runtime != "torch" for spec, _ in sources.compiled),
             compiles=bool(sources.compiled),
+            levels=dict.fromkeys(cpu for spec, _ in sources.compiled for cpu in spec.cpu),
             signer=signer,
         ) as session:
             made = _make(sources, work, session)

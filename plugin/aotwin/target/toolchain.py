@@ -91,6 +91,8 @@ class Toolchain:
     cpus: Mapping[str, Cpu]
     compile_flags: tuple[str, ...]
     definitions: tuple[str, ...]
+    #: those that AOTInductor of any torch gives a model, in its order
+    generated_definitions: tuple[str, ...]
     dropped_definitions: frozenset[str]
     link_flags: tuple[str, ...]
     #: entry points that torch's runners look for and go on without
@@ -239,6 +241,7 @@ def _parse(data: dict[str, Any]) -> Toolchain:
         cpus=cpus,
         compile_flags=tuple(data["compile"]["flags"]),
         definitions=tuple(data["compile"]["definitions"]),
+        generated_definitions=tuple(data["compile"]["generated_definitions"]),
         dropped_definitions=frozenset(data["compile"]["dropped_definitions"]),
         link_flags=tuple(data["link"]["flags"]),
         runner_does_without=frozenset(data["runner"]["does_without"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,19 @@ from generated_wrapper import archive, files, source
 
 from aotwin.adapters.tools.zig import Zig
 from aotwin.errors import ToolError
+from aotwin.stages.link import compiler
 from aotwin.stages.link.compiler import (
+    SharedUnit,
     compile_command,
     compile_flags,
     compile_wrapper,
     definitions_for,
+    expected_unit,
 )
 from aotwin.stages.link.sysroot import Sysroot
 from aotwin.stages.link.units import translation_units
 from aotwin.stages.wrapper.reader import read_wrapper
-from aotwin.target.toolchain import load_toolchain
+from aotwin.target.toolchain import load_toolchain, toolchain_path
 from aotwin.values import Wrapper
 
 WRAPPERS = Path(__file__).parents[2] / "wrappers"
@@ -118,12 +122,31 @@ def test_the_wrappers_of_every_torch_come_apart(version: str) -> None:
         assert "AOTInductorModel::run_impl(" not in units.interface
 
 
+@pytest.mark.parametrize("version", sorted(path.name for path in WRAPPERS.glob("2.*")))
+def test_what_models_of_a_torch_share_is_known_before_there_is_one(
+    version: str, zig: Zig, tmp_path: Path
+) -> None:
+    sysroot = Sysroot(tmp_path / "torch", version, "0" * 64)
+    assert expected_unit(TOOLCHAIN, V3, sysroot, zig) is None
+    for path in sorted((WRAPPERS / version).iterdir()):
+        wrapper = read_wrapper(path)[0]
+        # what stands in the wheel, and AOTInductor puts behind the header
+        start = wrapper.source.index("// Definition of AOTI runtime interface")
+        end = wrapper.source.index('} // extern "C"\n') + len('} // extern "C"\n')
+        sysroot = Sysroot(tmp_path / path.name, version, "0" * 64)
+        sysroot.directory.mkdir()
+        (sysroot.directory / "interface.cpp").write_text(wrapper.source[start:end])
+        flags = compile_flags(TOOLCHAIN, V3, definitions_for(wrapper.definitions, TOOLCHAIN, V3))
+        shared = SharedUnit(translation_units(wrapper).interface, tuple(flags), sysroot, zig)
+        assert expected_unit(TOOLCHAIN, V3, sysroot, zig) == shared
+
+
 def test_definitions_are_the_target_s_in_place_of_the_build_host_s(wrapper: Wrapper) -> None:
     host = dataclasses.replace(
         wrapper,
         definitions=("CPU_CAPABILITY_AVX2", "TORCH_INDUCTOR_PRECOMPILE_HEADERS", "OWN=1"),
     )
-    found = definitions_for(host, TOOLCHAIN, V4)
+    found = definitions_for(host.definitions, TOOLCHAIN, V4)
     assert found == ("OWN=1", "CPU_CAPABILITY_AVX512", *TOOLCHAIN.definitions)
 
 
@@ -155,6 +178,10 @@ def test_an_object_is_compiled_once_for_all_that_goes_into_it(
 ) -> None:
     monkeypatch.setenv("AOTWIN_CACHE_DIR", str(tmp_path / "user"))
     same: dict[str, Any] = {"toolchain": TOOLCHAIN, "cpu": V3, "sysroot": sysroot, "zig": zig}
+    own = tmp_path / "dll"
+    shutil.copytree(toolchain_path("windows/dll"), own)
+    place = {"windows/dll": own}
+    monkeypatch.setattr(compiler, "toolchain_path", lambda name: place.get(name, own / name))
     moved = Sysroot(tmp_path / "elsewhere" / "torch", "2.13.0", "0" * 64)
     for arguments in (same, same, {**same, "sysroot": moved}):
         assert compile_wrapper(wrapper, **arguments) == (b"object",)
@@ -167,10 +194,26 @@ def test_an_object_is_compiled_once_for_all_that_goes_into_it(
         (wrapper, {**same, "zig": dataclasses.replace(zig, version="0.17.2")}),
         (wrapper, {**same, "zig": other_lib}),
         (wrapper, {**same, "sysroot": Sysroot(tmp_path / "torch-2.14.1", "2.14.1", "1" * 64)}),
+        *(
+            (wrapper, {**same, "toolchain": dataclasses.replace(TOOLCHAIN, **change)})
+            for change in (
+                {"triple": "aarch64-windows-gnu"},
+                {"compile_flags": (*TOOLCHAIN.compile_flags, "-O1")},
+                {"definitions": (*TOOLCHAIN.definitions, "Y")},
+            )
+        ),
     ]
     for count, (other, arguments) in enumerate(others, start=2):
-        compile_wrapper(other, **arguments)
-        assert calls(zig) == count
+        for _ in range(2):
+            compile_wrapper(other, **arguments)
+            assert calls(zig) == count
+    for name in ("aotwin_after.h", "standard/new_header.h"):
+        count = calls(zig)
+        with (own / name).open("a") as header:
+            header.write("// changed\n")
+        for _ in range(2):
+            compile_wrapper(wrapper, **same)
+            assert calls(zig) == count + 1
 
 
 def test_entry_points_are_compiled_once_for_all_models_and_results_do_not_matter(

@@ -29,6 +29,14 @@ from aotwin.termination import undisturbed
 #: free bytes of a disk below which a linker that died is believed to have lacked room: several
 #: times what a model's DLL takes
 _TIGHT_NBYTES = 8 << 20
+#: Variables by which a user's environment would get headers, libraries or flags into what is
+#: compiled here, unseen by the keys of what is remembered: clang's and its linker's, and zig's own.
+_STEERING = re.compile(
+    r"CPATH|(?:C|CPLUS|OBJC|OBJCPLUS)_INCLUDE_PATH|(?:LIBRARY|COMPILER)_PATH|GCC_EXEC_PREFIX"
+    r"|INCLUDE|EXTERNAL_INCLUDE|LIB|LIBPATH|_?CL_?|LINK|_LINK_|VCToolsInstallDir|SDKROOT"
+    r"|(?:DEPENDENCIES|SUNPRO_DEPENDENCIES)_OUTPUT|CCC_\w+|QA_OVERRIDE_GCC3_OPTIONS|CC_PRINT_\w+"
+    r"|CLANG_\w+|NIX_\w+|LD_RUN_PATH|ZIG_\w+"
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,12 @@ class Zig:
             "ZIG_LOCAL_CACHE_DIR": str(self.cache_dir),
         }
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """All variables that zig runs with."""
+        kept = {name: text for name, text in os.environ.items() if not _STEERING.fullmatch(name)}
+        return kept | self.env
+
     def run(self, arguments: Sequence[str], *, cwd: Path, doing: str) -> None:
         """Call zig.
 
@@ -61,7 +75,9 @@ class Zig:
             ToolError: zig failed; the cause is the compiler's own first error.
             StorageError: it failed for want of room on a disk.
         """
-        result = run([str(self.executable), *arguments], tool="zig", env=self.env, cwd=cwd)
+        result = run(
+            [str(self.executable), *arguments], tool="zig", environment=self.environment, cwd=cwd
+        )
         if result.returncode != 0:
             free = {folder: shutil.disk_usage(folder).free for folder in (cwd, self.lib_dir)}
             raise failure(result.returncode, result.stderr, doing=doing, free=free)
@@ -202,7 +218,8 @@ class WarmUp:
             self._process = start(
                 [str(self._zig.executable), *self._arguments, source.name, "-o", "warm_up.dll"],
                 tool="zig",
-                env=self._zig.env,
+                env={},
+                environment=self._zig.environment,
                 cwd=folder,
             )
 

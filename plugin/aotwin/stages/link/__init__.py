@@ -1,7 +1,13 @@
 """Stage link: the target's sysroot, the compile of a wrapper, and the link that makes the DLL."""
 
 from aotwin.stages.link.binding import binding_source, called_functions
-from aotwin.stages.link.compiler import compile_flags, compile_wrapper, definitions_for
+from aotwin.stages.link.compiler import (
+    SharedUnit,
+    compile_flags,
+    compile_wrapper,
+    definitions_for,
+    expected_unit,
+)
 from aotwin.stages.link.linker import (
     definition_file,
     exported_names,
@@ -18,6 +24,7 @@ from aotwin.stages.link.sysroot import (
 )
 
 __all__ = [
+    "SharedUnit",
     "Sysroot",
     "binding_source",
     "called_functions",
@@ -25,6 +32,7 @@ __all__ = [
     "compile_wrapper",
     "definition_file",
     "definitions_for",
+    "expected_unit",
     "exported_names",
     "fetch_wheels",
     "import_library_command",

@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from aotwin.adapters.storage.cache import build_once, cache_dir
@@ -20,7 +21,7 @@ from aotwin.adapters.storage.files import storage_errors, temporary_folder
 from aotwin.adapters.storage.results import key_of, remembered
 from aotwin.adapters.tools.zig import Zig
 from aotwin.stages.link.sysroot import Sysroot
-from aotwin.stages.link.units import translation_units
+from aotwin.stages.link.units import shared_unit, translation_units
 from aotwin.target.toolchain import Cpu, Toolchain, toolchain_path
 from aotwin.values import Wrapper
 
@@ -41,7 +42,7 @@ def compile_wrapper(
         StorageError: there is no room for a source or an object.
     """
     units = translation_units(wrapper)
-    flags = compile_flags(toolchain, cpu, definitions_for(wrapper, toolchain, cpu))
+    flags = compile_flags(toolchain, cpu, definitions_for(wrapper.definitions, toolchain, cpu))
     command = compile_command(flags, sysroot, zig)
 
     def compiled() -> bytes:
@@ -51,16 +52,55 @@ def compile_wrapper(
     model = remembered("objects", _object_key(units.model, flags, sysroot, zig), compiled)
     if not units.interface:
         return (model,)
-
-    def build(folder: Path) -> None:
-        _compile(units.interface, folder, command, zig)
-        (folder / _SOURCE).unlink()
-
-    key = _object_key(units.interface, flags, sysroot, zig)
-    name = hashlib.sha256(key.encode()).hexdigest()[:32]
-    shared = build_once(cache_dir() / "objects" / name, build)
+    shared = SharedUnit(units.interface, tuple(flags), sysroot, zig).compiled()
     with storage_errors(shared):
-        return model, (shared / _OBJECT).read_bytes()
+        return model, shared.read_bytes()
+
+
+@dataclass(frozen=True)
+class SharedUnit:
+    """The unit that all models of a torch and a CPU level share, compiled once per machine."""
+
+    source: str
+    #: free of paths
+    flags: tuple[str, ...]
+    sysroot: Sysroot
+    zig: Zig
+
+    @property
+    def object(self) -> Path:
+        """Its COFF object in the user cache, compiled or not."""
+        key = _object_key(self.source, self.flags, self.sysroot, self.zig)
+        return cache_dir() / "objects" / hashlib.sha256(key.encode()).hexdigest()[:32] / _OBJECT
+
+    def compiled(self) -> Path:
+        """Its COFF object, compiled if need be; who wants it meanwhile waits.
+
+        Raises:
+            ToolError: the compiler failed.
+            StorageError: the user cache cannot be written.
+        """
+
+        def build(folder: Path) -> None:
+            command = compile_command(self.flags, self.sysroot, self.zig)
+            _compile(self.source, folder, command, self.zig)
+            (folder / _SOURCE).unlink()
+
+        build_once(self.object.parent, build)
+        return self.object
+
+
+def expected_unit(toolchain: Toolchain, cpu: Cpu, sysroot: Sysroot, zig: Zig) -> SharedUnit | None:
+    """What models of a sysroot's torch will share, before one of them is generated.
+
+    A wrapper with other definitions, or of another text, has a unit of its own.
+    """
+    source = shared_unit(sysroot.interface)
+    if not source:
+        return None
+    definitions = definitions_for(toolchain.generated_definitions, toolchain, cpu)
+    flags = compile_flags(toolchain, cpu, definitions)
+    return SharedUnit(source, tuple(flags), sysroot, zig)
 
 
 def _compile(source: str, folder: Path, command: list[str], zig: Zig) -> bytes:
@@ -74,11 +114,11 @@ def _compile(source: str, folder: Path, command: list[str], zig: Zig) -> bytes:
     return (folder / _OBJECT).read_bytes()
 
 
-def definitions_for(wrapper: Wrapper, toolchain: Toolchain, cpu: Cpu) -> tuple[str, ...]:
-    """Preprocessor definitions: the wrapper's, without the build host's, and the target's."""
+def definitions_for(generated: Iterable[str], toolchain: Toolchain, cpu: Cpu) -> tuple[str, ...]:
+    """Preprocessor definitions: a wrapper's, without the build host's, and the target's."""
     kept = [
         each
-        for each in wrapper.definitions
+        for each in generated
         if each.partition("=")[0] not in toolchain.dropped_definitions
         and not each.startswith("CPU_CAPABILITY_")
     ]

@@ -7,6 +7,7 @@ fetched once per machine, checked against the pinned sha256, and laid out in the
     lib/       torch's DLLs, sleef.lib without its linker directives
     import/    import libraries made from the DLLs' own export tables
     exports/   one text file per DLL: the names that it exports
+    interface.cpp  what AOTInductor of this torch puts in front of each model
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from aotwin.progress import Step
 from aotwin.target.toolchain import SysrootPin, Toolchain
 
 #: layout of the folder; raise it when the layout changes, so that old caches are left alone
-_LAYOUT = 4
+_LAYOUT = 5
 #: of torch's dist-info folder, what belongs to what is linked into models -> where it goes
 _LICENSES = {
     "METADATA": PurePosixPath("licenses/torch/METADATA"),
@@ -39,6 +40,9 @@ _LICENSES = {
     "LICENSE": PurePosixPath("licenses/torch/LICENSE"),
     "licenses/third_party/sleef/LICENSE.txt": PurePosixPath("licenses/sleef/LICENSE"),
 }
+#: in the wheel, for AOTInductor's sake, and here
+_GENERATED_FIRST = PurePosixPath("torch/_inductor/codegen/aoti_runtime/interface.cpp")
+_INTERFACE = "interface.cpp"
 #: Linker directives of MSVC's objects (`.drectve` sections) that have no place in a model's DLL:
 #: sleef.lib would export its own names from it, and asks for MSVC's libraries, of which it needs
 #: nothing that is not in the run-time sources or in UCRT.
@@ -69,6 +73,12 @@ class Sysroot:
     def import_dir(self) -> Path:
         """Import libraries."""
         return self.directory / "import"
+
+    @cached_property
+    def interface(self) -> str:
+        """What AOTInductor of this torch puts in front of each model; "" where it is not told."""
+        path = self.directory / _INTERFACE
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     @cached_property
     def exports(self) -> dict[str, frozenset[str]]:
@@ -193,6 +203,8 @@ def _torch_place(member: PurePosixPath) -> PurePosixPath | None:
     if parts[:2] == ("torch", "lib") and len(parts) == 3:
         wanted = member.suffix == ".dll" or member.name == "sleef.lib"
         return PurePosixPath(*parts[1:]) if wanted else None
+    if member == _GENERATED_FIRST:
+        return PurePosixPath(_INTERFACE)
     if parts[0].endswith(".dist-info"):
         return _LICENSES.get(PurePosixPath(*parts[1:]).as_posix())
     return None

@@ -18,6 +18,8 @@ _INTERFACE_END = re.compile(r'^\} // extern "C"\n', re.MULTILINE)
 _CONSTRUCTOR = re.compile(r"^AOTInductorModel::AOTInductorModel\(", re.MULTILINE)
 #: what a wrapper begins with
 _HEADER = re.compile(r"\s*(#include <torch/csrc/inductor/aoti_include/\w+\.h>\n)")
+#: and where it is for a CPU
+_CPU_HEADER = "\n#include <torch/csrc/inductor/aoti_include/cpu.h>\n"
 #: what calls one operator and kernel of a model after the other: the line that begins it, its end
 _RUN = re.compile(r"^void AOTInductorModel::run_impl\(.*?^\}", re.MULTILINE | re.DOTALL)
 #: Lines of it from which on it is not optimised: that takes more than its share, a fifth of what
@@ -47,8 +49,27 @@ def translation_units(wrapper: Wrapper) -> Units:
     model = _RUN.sub(_with_attribute, source[end.end() :], count=1)
     return Units(
         "\n".join((_BEFORE, header[1] + model, "")),
-        "\n".join((_BEFORE, source[: end.end()], _AFTER, "")),
+        _with_our_part(source[: end.end()]),
     )
+
+
+def shared_unit(interface: str) -> str:
+    """The unit that all models of a torch share, before there is a model.
+
+    Args:
+        interface: what AOTInductor of that torch puts in front of each model, its
+            `codegen/aoti_runtime/interface.cpp`.
+
+    Returns:
+        What `translation_units` takes out of its wrappers; "" where the text is of another form.
+    """
+    source = to_llp64(f"{_CPU_HEADER}{interface}")
+    end = _INTERFACE_END.search(source)
+    return _with_our_part(source[: end.end()]) if end else ""
+
+
+def _with_our_part(interface: str) -> str:
+    return "\n".join((_BEFORE, interface, _AFTER, ""))
 
 
 def _with_attribute(run: re.Match[str]) -> str:

@@ -1,53 +1,45 @@
-"""A probe model: what AOTInductor of a torch would generate, made from its Windows wheel alone."""
+"""A probe model: what AOTInductor of a torch would generate, made from its sysroot alone."""
 
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 
 from aotwin.errors import SysrootError
+from aotwin.stages.link import Sysroot
 from aotwin.stages.wrapper import VERSION_KEY
-from aotwin.target.toolchain import Cpu, toolchain_path
+from aotwin.target.toolchain import Cpu, Toolchain, toolchain_path
 from aotwin.values import BLOB_ALIGNMENT
 
-#: what every generated model begins with, kept in the wheel for AOTInductor's sake
-_INTERFACE = "torch/_inductor/codegen/aoti_runtime/interface.cpp"
 _PROBE = "windows/probe/model.cpp"
-#: as AOTInductor defines them, whatever the version
-_DEFINITIONS = ("TORCH_INDUCTOR_CPP_WRAPPER", "STANDALONE_TORCH_HEADER")
 
 
-def write_probe(wheel: Path, folder: Path, cpu: Cpu, torch_version: str) -> None:
+def write_probe(sysroot: Sysroot, folder: Path, toolchain: Toolchain, cpu: Cpu) -> None:
     """Write the probe model of a torch as a ready wrapper.
 
     Args:
-        wheel: torch's wheel, of any platform.
+        sysroot: of that torch.
         folder: an empty one.
         cpu: the CPU level that it is for.
-        torch_version: the wheel's.
 
     Raises:
-        SysrootError: the wheel lacks AOTInductor's interface.
+        SysrootError: it lacks what AOTInductor puts in front of each model.
     """
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            interface = archive.read(_INTERFACE).decode("utf-8")
-    except (KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+    if not sysroot.interface:
         raise SysrootError(
-            f"{wheel.name} does not hold {_INTERFACE}",
-            cause=str(error),
+            f"the wheel of torch {sysroot.torch_version} does not hold AOTInductor's interface.cpp",
+            cause="it lies elsewhere than in other versions",
             next_step="See where this torch keeps what its generated models begin with, and name "
-            "that in aotwin.stages.pin.probe.",
-        ) from error
+            "that in aotwin.stages.link.sysroot.",
+        )
     model = toolchain_path(_PROBE).read_text(encoding="utf-8")
     texts = {
-        "probe.wrapper.cpp": f"{interface}\n{model}",
+        "probe.wrapper.cpp": f"{sysroot.interface}\n{model}",
         "probe.wrapper_compile_flags.json": json.dumps(
-            {"definitions": [*_DEFINITIONS, cpu.capability]}
+            {"definitions": [*toolchain.generated_definitions, cpu.capability]}
         ),
         "probe.wrapper_metadata.json": json.dumps(
-            {"AOTI_DEVICE_KEY": "cpu", VERSION_KEY: torch_version}
+            {"AOTI_DEVICE_KEY": "cpu", VERSION_KEY: sysroot.torch_version}
         ),
     }
     for name, text in texts.items():

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from aotwin.adapters.storage.files import temporary_folder
 from aotwin.adapters.tools.index import fetch_unpinned, file_sha256, offline_folder
 from aotwin.errors import UsageError
 from aotwin.target.toolchain import PinnedFile, SysrootPin
-
-
-@dataclass(frozen=True)
-class NewPin:
-    """A pin, and the wheel that it was made from."""
-
-    pin: SysrootPin
-    wheel: Path
 
 
 def required_version(requirement: str) -> str:
@@ -43,9 +32,8 @@ def required_version(requirement: str) -> str:
     return only.version
 
 
-@contextmanager
-def fetch_new_pin(version: str, model: SysrootPin) -> Iterator[NewPin]:
-    """A pin of another torch, with the wheel at hand.
+def fetch_new_pin(version: str, model: SysrootPin) -> SysrootPin:
+    """A pin of another torch.
 
     Args:
         version: of torch.
@@ -68,4 +56,4 @@ def fetch_new_pin(version: str, model: SysrootPin) -> Iterator[NewPin]:
             python_version=model.torch.python_version,
             abi=model.torch.abi,
         )
-        yield NewPin(replace(model, torch_version=version, torch=pinned), wheel)
+    return replace(model, torch_version=version, torch=pinned)

@@ -97,6 +97,30 @@ def test_the_cold_build_happens_once_per_machine(fake: Zig, tmp_path: Path) -> N
     assert calls(fake) == [f"c++ -O3 warm_up.cpp -o warm_up.dll|{fake.lib_dir}"]
 
 
+def test_what_would_get_headers_libraries_or_flags_in_is_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steering = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH")
+    others = ("INCLUDE", "LIB", "CL", "CCC_OVERRIDE_OPTIONS", "ZIG_LIBC", "NIX_CFLAGS_COMPILE")
+    kept = ("PATH", "HOME", "TMPDIR", "INCLUDED", "MY_CPATH")
+    for name in (*steering, *others, *kept):
+        monkeypatch.setenv(name, os.environ.get(name, str(tmp_path)))
+    executable, seen = tmp_path / "zig", tmp_path / "seen"
+    executable.write_text(
+        f"#!{sys.executable}\nimport os\nopen({str(seen)!r}, 'w').write('\\n'.join(os.environ))\n"
+    )
+    executable.chmod(0o755)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "c.zig").touch()
+    zig = Zig(executable, "0.17.1", tmp_path / "lib", tmp_path / "cache")
+    zig.run(["version"], cwd=tmp_path, doing="asking")
+    for _ in range(2):
+        names = seen.read_text().splitlines()
+        assert {*kept, *zig.env} <= {*names}
+        assert not {*steering, *others} & {*names}
+        warmed(zig, tmp_path)
+
+
 def test_other_flags_are_another_cold_build(fake: Zig, tmp_path: Path) -> None:
     warmed(fake, tmp_path)
     warmed(fake, tmp_path, ("c++", "-O0"))
