@@ -49,7 +49,7 @@ def messages() -> list[Message]:
 def messages_of_models() -> list[Message]:
     """Those of a model's package."""
     paths = (path for path in _modules() if "payload" in path.parts and path.name not in _INNER)
-    return [each for each in _calls(OF_MODELS, paths) if " " in _plain(each.fact)]
+    return [each for each in _calls(OF_MODELS, paths) if " " in plain(each.fact)]
 
 
 def _modules() -> list[Path]:
@@ -161,7 +161,7 @@ def _filled_in(node: ast.expr) -> str:
     return f"{OPEN}{said.lower()}{CLOSE}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text without what is filled in."""
     parts = text.split(OPEN)
     return parts[0] + "".join(part.partition(CLOSE)[2] for part in parts[1:])
@@ -182,7 +182,7 @@ def render_errors() -> str:
         "What a model's package raises: `ModelError` where it cannot be loaded, `TypeError` and",
         "`ValueError` where a call does not fit.", "",
         "| Error | Message |", "|---|---|",
-        *sorted({f"| `{each.kind}` | {_cell(each.fact)} |" for each in messages_of_models()}),
+        *sorted({f"| `{each.kind}` | {cell(each.fact)} |" for each in messages_of_models()}),
         "",
     ]  # fmt: skip
     return "\n".join(lines)
@@ -190,10 +190,10 @@ def render_errors() -> str:
 
 def _row(message: Message) -> str:
     cells = (message.fact, message.cause or "", message.next_step or "")
-    return "| " + " | ".join(map(_cell, cells)) + " |"
+    return "| " + " | ".join(map(cell, cells)) + " |"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     for letter in ("\\", "|", "<", "*", "_", "["):
         text = text.replace(letter, f"\\{letter}")
     return " ".join(text.split())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aotwin.configuration.tables import render_markdown_table, render_variables_table
 from error_messages import render_errors
+from library_messages import render_library_errors
 
 REPO = Path(__file__).resolve().parents[1]
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
@@ -41,6 +42,7 @@ def compatibility_table() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "compatibility": compatibility_table,
     "errors": render_errors,
+    "library-errors": render_library_errors,
     "configuration": render_markdown_table,
     "variables": render_variables_table,
 }

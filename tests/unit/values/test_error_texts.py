@@ -7,6 +7,7 @@ import re
 import pytest
 
 from error_messages import CLOSE, OPEN, Message, messages, messages_of_models
+from library_messages import library_messages
 
 #: may start a fact or a cause with a capital letter
 NAME = re.compile(r"AOTInductor\b|Inductor\b|AOTWIN_\w+|Windows\b|Wine\b|Python\b")
@@ -32,3 +33,22 @@ def test_what_a_model_says_on_windows_is_found() -> None:
     facts = [each.fact for each in messages_of_models()]
     assert any(fact.endswith("Install the wheel on Windows.") for fact in facts)
     assert len(facts) > 15
+
+
+#: folder of the C++ sources -> messages that there are at least
+LIBRARY = {"sdk/src": 50, "dll": 40, "runtime": 250}
+
+
+@pytest.mark.parametrize("folder", LIBRARY)
+def test_messages_of_the_library_are_read_whole(folder: str) -> None:
+    told = library_messages(folder)
+    assert len(told) >= LIBRARY[folder]
+    cut = [each for each in told if re.search(r"[.\\\n]$|\(\)|  |^ ", each.text)]
+    assert cut == []
+    assert all(each.text.count(OPEN) == each.text.count(CLOSE) for each in told)
+
+
+def test_what_a_message_of_the_library_fills_in_is_named() -> None:
+    told = [(each.code, each.text) for each in library_messages("sdk/src")]
+    text = f"the model takes {OPEN}inputs{CLOSE} inputs, got {OPEN}count{CLOSE}"
+    assert ("AOTWIN_ERROR_ARGUMENT", text) in told
