@@ -68,6 +68,16 @@ def test_mm_of_every_layout(
         assert_as_accurate(out, eager, exact(a) @ exact(b))
 
 
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+@pytest.mark.parametrize("rows", [1, 4, 20])
+def test_few_long_rows(products: Operators, rows: int, layout: str) -> None:
+    a, b = torch.randn(rows, 4000), laid_out(torch.randn(4000, 300), layout)
+    for dtype in (torch.float32, torch.float64):
+        left, right, out = a.to(dtype), b.to(dtype), torch.empty(rows, 300, dtype=dtype)
+        products.invoke("aoti_torch_cpu_mm_out", out, left, right)
+        assert_as_accurate(out, left @ right, exact(left) @ exact(right))
+
+
 @pytest.mark.parametrize("dtype", [*FLOATING, torch.int64, torch.complex64], ids=str)
 @pytest.mark.parametrize("shape", [(4, 6, 5), (60, 70, 80), (1, 100, 30), (100, 1, 30), (7, 9, 0)])
 @pytest.mark.parametrize(("beta", "alpha"), [(1, 1), (2, 0.5), (0, 2), (1, 0), (-1, 1)])
@@ -106,14 +116,21 @@ def test_batches(products: Operators, shape: tuple[int, int, int, int], dtype: t
         assert_as_accurate(out, torch.baddbmm(addend, a, b, beta=2, alpha=3), truth)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.complex64], ids=str)
-def test_sums_over_batches_and_products_with_vectors(
-    products: Operators, dtype: torch.dtype
+@pytest.mark.parametrize("dtype", [*FLOATING, torch.complex64], ids=str)
+@pytest.mark.parametrize("shape", [(3, 40, 20, 30), (40, 16, 5, 17), (0, 4, 5, 6), (2, 4, 0, 6)])
+def test_sums_over_batches(
+    products: Operators, shape: tuple[int, int, int, int], dtype: torch.dtype
 ) -> None:
-    a, b, addend = made(dtype, 3, 40, 20), made(dtype, 3, 20, 30), made(dtype, 40, 30)
+    batch, m, k, n = shape
+    a, b, addend = made(dtype, batch, m, k), made(dtype, batch, k, n), made(dtype, m, n)
     ours = products.answer("aoti_torch_cpu_addbmm", addend, a, b, 2.0, 3.0)
     truth = 2 * exact(addend) + 3 * (exact(a) @ exact(b)).sum(0)
     assert_as_accurate(ours, torch.addbmm(addend, a, b, beta=2, alpha=3), truth)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.complex64], ids=str)
+def test_products_with_vectors(products: Operators, dtype: torch.dtype) -> None:
+    a, b = made(dtype, 3, 40, 20), made(dtype, 3, 20, 30)
     vector, column = made(dtype, 20), made(dtype, 40)
     ours = products.answer("aoti_torch_cpu_addmv", column, a[0], vector, 2.0, 3.0)
     truth = 2 * exact(column) + 3 * (exact(a[0]) @ exact(vector))

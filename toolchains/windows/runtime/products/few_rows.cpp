@@ -12,8 +12,32 @@ namespace {
 // Rows up to which sums in the first cache beat panels, for B that lies by columns.
 constexpr int64_t axpy_rows_most = 12;
 constexpr int64_t pair_rows_most = 4;
-constexpr int64_t sums_most = 4096;      // per thread, on its stack
+constexpr int64_t sums_bytes = 1 << 14;  // per thread, on its stack; twice, for sums of parts of k
+constexpr int64_t terms_most = 256;      // of axpy, which rounds once for a few of them: long sums are made of short ones
 constexpr int64_t work_per_thread = 1 << 15;  // products that are worth waking a thread for
+
+template <class C>
+void add(char* sums, const char* parts, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    reinterpret_cast<C*>(sums)[i] += reinterpret_cast<const C*>(parts)[i];
+  }
+}
+
+// A as rows of the type of the sums, B from its first column on; behind `sums` there is room for as many.
+void add_rows(const Product& product, const ProductKernels& kernels, const char* a, int64_t row_stride, const char* b, int64_t count, char* sums) {
+  const bool wide = product.dtype == Dtype::f64;
+  const int64_t size = wide ? 8 : 4;
+  const int64_t b_stride = product.b.row * static_cast<int64_t>(element_size(product.b_dtype));
+  for (int64_t at = 0; at < product.k; at += terms_most) {
+    char* const to = at == 0 ? sums : sums + sums_bytes;
+    std::memset(to, 0, static_cast<size_t>(product.m * count * size));
+    kernels.axpy(product.b_dtype, a + at * size, row_stride, static_cast<int>(product.m), b + at * b_stride, product.b.row, count,
+                 std::min(terms_most, product.k - at), to, count);
+    if (at != 0) {
+      wide ? add<double>(sums, to, product.m * count) : add<float>(sums, to, product.m * count);
+    }
+  }
+}
 
 }  // namespace
 
@@ -53,13 +77,13 @@ bool run_few_rows(const Product& product, const ProductKernels& kernels, bool pa
     rows = scratch.as<char>();
   }
 
-  const int64_t b_stride = dot ? product.b.column : product.b.row;
+  const int64_t sums_most = sums_bytes / sum_size;
   // Parts of the columns that start on a multiple of 16, so that threads do not share cache lines of the results.
   const int64_t blocks = (product.n + 15) / 16;
   const int64_t block_work = 16 * k * std::max<int64_t>(1, m / 2);
   const int64_t grain = std::max<int64_t>(1, work_per_thread / block_work);
   parallel_for(0, product.batch * blocks, grain, [&](int64_t first, int64_t last) {
-    alignas(64) double stack[sums_most];
+    alignas(64) char sums[2 * sums_bytes];
     while (first < last) {
       const int64_t batch = first / blocks;
       const int64_t end = std::min(last, (batch + 1) * blocks);
@@ -71,12 +95,10 @@ bool run_few_rows(const Product& product, const ProductKernels& kernels, bool pa
         const int64_t count = std::min(most, stop - column);
         const char* const a = rows + batch * batch_stride * sum_size;
         const char* const b = static_cast<const char*>(product.b.data) + (batch * product.b.batch + column * product.b.column) * b_size;
-        char* const sums = reinterpret_cast<char*>(stack);
         if (dot) {
-          kernels.dot(product.b_dtype, a, row_stride, static_cast<int>(m), b, b_stride, count, k, sums, count);
+          kernels.dot(product.b_dtype, a, row_stride, static_cast<int>(m), b, product.b.column, count, k, sums, count);
         } else {
-          std::memset(sums, 0, static_cast<size_t>(m * count * sum_size));
-          kernels.axpy(product.b_dtype, a, row_stride, static_cast<int>(m), b, b_stride, count, k, sums, count);
+          add_rows(product, kernels, a, row_stride, b, count, sums);
         }
         for (int64_t at = 0; at < count; at += 512) {
           kernels.finish(finish, sums + at * sum_size, count, 0, m, column + at, static_cast<int>(std::min<int64_t>(512, count - at)));

@@ -25,6 +25,35 @@ void addmm(AtenTensorHandle out, AtenTensorHandle self, AtenTensorHandle mat1, A
   multiply_tensors("addmm", borrow(out), a, borrow(mat2), &borrow(self), beta, alpha);
 }
 
+// The sum over batches as one product with longer rows: batch and k are one dimension.
+void multiply_joined(const Tensor& out, const Tensor& self, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  const Dims joined = {a.size(1), a.size(0), a.size(2)};
+  const Tensor rows = empty(joined, a.dtype());
+  copy_into(rows, view(a, joined, {a.stride(1), a.stride(0), a.stride(2)}, a.storage_offset()));
+  const int64_t k = a.size(0) * a.size(2);
+  const Tensor columns = contiguous(b);
+  multiply_tensors("addbmm", out, view(rows, {a.size(1), k}, {k, 1}, 0), view(columns, {k, b.size(2)}, {b.size(2), 1}, columns.storage_offset()), &self,
+                   beta, alpha);
+}
+
+Tensor addbmm(const Tensor& self, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  require(a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0) && a.size(2) == b.size(1), "addbmm: shapes ", a.sizes(), " and ", b.sizes(),
+          " cannot be multiplied");
+  Tensor out = empty({a.size(1), b.size(2)}, a.dtype());
+  // Halves are rounded once that way. Where results are as wide as sums, many short ones lose less than a long one.
+  if (element_size(a.dtype()) == 2 || a.size(0) == 0) {
+    multiply_joined(out, self, a, b, beta, alpha);
+    return out;
+  }
+  const auto matrix = [](const Tensor& batch, int64_t i) {
+    return view(batch, {batch.size(1), batch.size(2)}, {batch.stride(1), batch.stride(2)}, batch.storage_offset() + i * batch.stride(0));
+  };
+  for (int64_t i = 0; i < a.size(0); ++i) {
+    multiply_tensors("addbmm", out, matrix(a, i), matrix(b, i), i == 0 ? &self : &out, i == 0 ? beta : 1, alpha);
+  }
+  return out;
+}
+
 }  // namespace
 
 extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_cpu_mm_out)(AtenTensorHandle out, AtenTensorHandle self, AtenTensorHandle mat2) {
@@ -57,25 +86,9 @@ extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_cpu_baddbmm_out)(AtenTensorHand
   });
 }
 
-// The sum over batches is one product with longer rows: batch and k are one dimension.
 extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_cpu_addbmm)(AtenTensorHandle self, AtenTensorHandle batch1, AtenTensorHandle batch2, double beta,
                                                              double alpha, AtenTensorHandle* ret0) {
-  return guarded([&] {
-    const Tensor& a = borrow(batch1);
-    const Tensor& b = borrow(batch2);
-    const Tensor& addend = borrow(self);
-    require(a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0) && a.size(2) == b.size(1), "addbmm: shapes ", a.sizes(), " and ", b.sizes(),
-            " cannot be multiplied");
-    const Dims joined = {a.size(1), a.size(0), a.size(2)};
-    Tensor rows = empty(joined, a.dtype());
-    copy_into(rows, view(a, joined, {a.stride(1), a.stride(0), a.stride(2)}, a.storage_offset()));
-    const int64_t k = a.size(0) * a.size(2);
-    const Tensor columns = contiguous(b);
-    Tensor out = empty({a.size(1), b.size(2)}, a.dtype());
-    multiply_tensors("addbmm", out, view(rows, {a.size(1), k}, {k, 1}, 0), view(columns, {k, b.size(2)}, {b.size(2), 1}, columns.storage_offset()), &addend,
-                     beta, alpha);
-    *ret0 = give(std::move(out));
-  });
+  return guarded([&] { *ret0 = give(addbmm(borrow(self), borrow(batch1), borrow(batch2), beta, alpha)); });
 }
 
 extern "C" AOTITorchError AOTWIN_SHIM(aoti_torch_cpu_addmv)(AtenTensorHandle self, AtenTensorHandle mat, AtenTensorHandle vec, double beta, double alpha,

@@ -8,6 +8,8 @@ namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
 // Rows of A by rows of B in registers at a time.
 inline constexpr int dot_m = AOTWIN_LEVEL == 4 ? 5 : 4;
 inline constexpr int dot_n = AOTWIN_LEVEL == 4 ? 4 : 2;
+// Products that a lane adds one after the other: each rounds by the size of the sum so far, so that of long rows short sums are added up.
+inline constexpr int64_t chain_most = 128;
 
 // Sums of M x N pairs of rows. `Unroll` chains for each pair hide the latency where there are few pairs.
 template <class C, class S, int M, int N, int Unroll>
@@ -15,27 +17,39 @@ AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b
   typedef Vector<C> V;
   constexpr int width = lanes<C>;
   constexpr int per_line = width * sizeof(S) >= 64 ? 1 : 64 / (width * sizeof(S));
+  constexpr int step = width * Unroll;
+  V total[M][N] = {};
   V acc[M][N][Unroll];
 #pragma clang loop unroll(full)
   for (int i = 0; i < M * N * Unroll; ++i) acc[i / (N * Unroll)][i / Unroll % N][i % Unroll] = V{};
   int64_t at = 0;
-  for (; at + width * Unroll <= k; at += width * Unroll) {
+  while (at + step <= k) {
+    const int64_t stop = k - at > chain_most * step ? at + chain_most * step : k;
+    for (; at + step <= stop; at += step) {
 #pragma clang loop unroll(full)
-    for (int u = 0; u < Unroll; ++u) {
-      V row[N];
+      for (int u = 0; u < Unroll; ++u) {
+        V row[N];
 #pragma clang loop unroll(full)
-      for (int j = 0; j < N; ++j) row[j] = load<C>(b + j * b_stride + at + u * width);
-      if (u % per_line == 0) {
-        // The same place of the next group of rows; for one row of A, which is through with a group soon, into the second cache.
+        for (int j = 0; j < N; ++j) row[j] = load<C>(b + j * b_stride + at + u * width);
+        if (u % per_line == 0) {
+          // The same place of the next group of rows; for one row of A, which is through with a group soon, into the second cache.
 #pragma clang loop unroll(full)
-        for (int j = 0; j < N; ++j) __builtin_prefetch(b + (N + j) * b_stride + at + u * width, 0, M == 1 ? 2 : 3);
+          for (int j = 0; j < N; ++j) __builtin_prefetch(b + (N + j) * b_stride + at + u * width, 0, M == 1 ? 2 : 3);
+        }
+#pragma clang loop unroll(full)
+        for (int i = 0; i < M; ++i) {
+          const V value = load<C>(a + i * a_stride + at + u * width);
+#pragma clang loop unroll(full)
+          for (int j = 0; j < N; ++j) acc[i][j][u] = multiply_add(value, row[j], acc[i][j][u]);
+        }
       }
+    }
+    if (stop == k) break;
 #pragma clang loop unroll(full)
-      for (int i = 0; i < M; ++i) {
-        const V value = load<C>(a + i * a_stride + at + u * width);
-#pragma clang loop unroll(full)
-        for (int j = 0; j < N; ++j) acc[i][j][u] = multiply_add(value, row[j], acc[i][j][u]);
-      }
+    for (int i = 0; i < M * N * Unroll; ++i) {
+      V& sum = acc[i / (N * Unroll)][i / Unroll % N][i % Unroll];
+      total[i / (N * Unroll)][i / Unroll % N] += sum;
+      sum = V{};
     }
   }
   for (; at + width <= k; at += width) {
@@ -46,20 +60,23 @@ AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b
       for (int j = 0; j < N; ++j) acc[i][j][0] = multiply_add(value, load<C>(b + j * b_stride + at), acc[i][j][0]);
     }
   }
-  C rest[M][N] = {};
-  for (; at < k; ++at) {
-    for (int i = 0; i < M; ++i) {
-      for (int j = 0; j < N; ++j) rest[i][j] += a[i * a_stride + at] * widen(b[j * b_stride + at]);
+  C rest[2][M][N] = {};
+  for (int half = 0; half < 2; ++half) {
+    const int64_t stop = half == 0 ? at + (k - at) / 2 : k;
+    for (; at < stop; ++at) {
+      for (int i = 0; i < M; ++i) {
+        for (int j = 0; j < N; ++j) rest[half][i][j] += a[i * a_stride + at] * widen(b[j * b_stride + at]);
+      }
     }
   }
 #pragma clang loop unroll(full)
   for (int i = 0; i < M; ++i) {
 #pragma clang loop unroll(full)
     for (int j = 0; j < N; ++j) {
-      V sum = acc[i][j][0];
+      V sum = total[i][j] + acc[i][j][0];
 #pragma clang loop unroll(full)
       for (int u = 1; u < Unroll; ++u) sum += acc[i][j][u];
-      out[i * out_stride + j] = sum_of<C>(sum) + rest[i][j];
+      out[i * out_stride + j] = sum_of<C>(sum) + (rest[0][i][j] + rest[1][i][j]);
     }
   }
 }
@@ -122,9 +139,11 @@ AOTWIN_ALWAYS void axpy_rows(const C* a, int64_t a_stride, const S* b, int64_t b
   for (; j + width <= n; j += width) {
     V even[Rows];
     V odd[Rows];
+    // One row waits for memory, and has the time to add to the result what was added up by itself, which rounds less.
+    constexpr bool apart = Rows == 1 && Deep > 1;
 #pragma clang loop unroll(full)
     for (int i = 0; i < Rows; ++i) {
-      even[i] = load<C>(out + i * out_stride + j);
+      even[i] = apart ? V{} : load<C>(out + i * out_stride + j);
       odd[i] = V{};
     }
 #pragma clang loop unroll(full)
@@ -140,7 +159,10 @@ AOTWIN_ALWAYS void axpy_rows(const C* a, int64_t a_stride, const S* b, int64_t b
       }
     }
 #pragma clang loop unroll(full)
-    for (int i = 0; i < Rows; ++i) store<C>(out + i * out_stride + j, even[i] + odd[i]);
+    for (int i = 0; i < Rows; ++i) {
+      const V sum = even[i] + odd[i];
+      store<C>(out + i * out_stride + j, apart ? load<C>(out + i * out_stride + j) + sum : sum);
+    }
   }
   for (; j < n; ++j) {
     for (int i = 0; i < Rows; ++i) {
