@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -37,9 +38,7 @@ def windows_torch(version: str) -> Path:
                 if not name.startswith(_LEFT_OUT) and not name.endswith(".lib")
             ]
             archive.extractall(folder, members)
-        if wheel.parent == downloads:
-            wheel.unlink()
-        downloads.rmdir()
+        shutil.rmtree(downloads)
 
     name = f"windows-torch-{version}-{pinned.sha256[:12]}"
     return build_once(cache_folder().absolute() / name, build)
