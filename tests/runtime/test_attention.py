@@ -115,6 +115,16 @@ def test_attention_by_chance(products: Operators, start: int) -> None:
         assert_as_accurate(sums, eager_sums, true_sums)
 
 
+@pytest.mark.parametrize("queries", [1, 40])
+def test_many_keys(products: Operators, queries: int) -> None:
+    query, key, value = (torch.randn(1, 2, size, 64) for size in (queries, 3000, 3000))
+    out, sums = attend(products, query, key, value)
+    true_out, true_sums = true_attention(query, key, value, False, None, None)
+    eager_out, eager_sums = eager(query, key, value)
+    assert_as_accurate(out, eager_out, true_out)
+    assert_as_accurate(sums, eager_sums, true_sums)
+
+
 @pytest.mark.parametrize("queries", [1, 3, 150])
 def test_rows_that_see_nothing_are_zero(products: Operators, queries: int) -> None:
     query, key, value = torch.randn(3, 1, 2, max(queries, 40), 16)

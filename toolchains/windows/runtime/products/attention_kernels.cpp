@@ -73,7 +73,7 @@ AOTWIN_ALWAYS bool weigh_lanes(const Scores& given, int lane) {
   for (; key < given.keys; ++key) first_pass(key, most[0]);
   const V largest = larger(larger(most[0], most[1]), larger(most[2], most[3]));
   V base = *base_at;
-  V total[2] = {*sum_at, V{}};
+  V so_far = *sum_at;
   const auto grown = largest > base + static_cast<C>(most_above);
   const bool any = __builtin_reduce_or(grown) != 0;
   if (any) {
@@ -82,7 +82,7 @@ AOTWIN_ALWAYS bool weigh_lanes(const Scores& given, int lane) {
     const V correction = grown ? weight_of(before - base) : spread<C>(1);
     *base_at = base;
     *reinterpret_cast<V*>(static_cast<C*>(given.correction) + lane) = correction;
-    total[0] = total[0] * correction;
+    so_far = so_far * correction;
   }
   // Nothing seen yet: any finite number will do to subtract.
   const V subtracted = base == spread<C>(no_score<C>) ? V{} : base;
@@ -90,6 +90,8 @@ AOTWIN_ALWAYS bool weigh_lanes(const Scores& given, int lane) {
     const V value = load<C>(scores + at * row);
     return weight_of(Masked == 0 && !Causal ? multiply_add(value, scale, -subtracted) : value - subtracted);
   };
+  // The block's own sum, which loses less than one that goes on through all of them.
+  V total[2] = {V{}, V{}};
   for (key = 0; key + 2 <= given.keys; key += 2) {
     const V one = weight(key);
     const V two = weight(key + 1);
@@ -111,7 +113,7 @@ AOTWIN_ALWAYS bool weigh_lanes(const Scores& given, int lane) {
     }
     total[0] += one;
   }
-  *sum_at = total[0] + total[1];
+  *sum_at = so_far + (total[0] + total[1]);
   return any;
 }
 
