@@ -31,6 +31,7 @@ SHAPES = [
     (26, 26, 800),
     (30, 513, 390),
     (300, 70, 17),
+    (600, 100, 400),
     (100, 100, 1),
     (33, 40, 1024),
     (0, 4, 4),
@@ -101,7 +102,15 @@ def test_addmm_with_every_form_of_addend(
 
 @pytest.mark.parametrize("dtype", [*FLOATING, torch.int32, torch.complex64], ids=str)
 @pytest.mark.parametrize(
-    "shape", [(1, 3, 4, 5), (7, 60, 33, 20), (3, 1, 64, 100), (2, 200, 1, 9), (0, 2, 2, 2)]
+    "shape",
+    [
+        (1, 3, 4, 5),
+        (7, 60, 33, 20),
+        (3, 1, 64, 100),
+        (2, 200, 1, 9),
+        (2, 300, 40, 200),
+        (0, 2, 2, 2),
+    ],
 )
 def test_batches(products: Operators, shape: tuple[int, int, int, int], dtype: torch.dtype) -> None:
     batch, m, n, k = shape

@@ -137,11 +137,11 @@ Rows stage(const Plan& plan, const Rows& rows, int64_t k, char* to) {
 }
 
 // The group of the same number of the next block, or tile.
-Rows following(const Plan& plan, const Tile& tile, const Tile* next, int64_t index, int64_t block) {
+Rows following(const Plan& plan, const Tile& tile, const Tile& next, int64_t index, int64_t block) {
   if (block + 1 < plan.k_blocks) {
     return rows_of(plan, tile.unit.batch, tile.first_group + index, block + 1);
   }
-  return next != nullptr && index < next->groups ? rows_of(plan, next->unit.batch, next->first_group + index, 0) : Rows{plan.packed, 0, 0};
+  return index < next.groups ? rows_of(plan, next.unit.batch, next.first_group + index, 0) : Rows{plan.packed, 0, 0};
 }
 
 // A panel of B, which stays in the nearest cache, by each group of rows. A panel's share of the memory that is needed next is asked for
@@ -196,7 +196,7 @@ void finish_tile(const Plan& plan, const Tile& tile, const Own& own, int64_t lan
   }
 }
 
-void run_tile(const Plan& plan, const Tile& tile, const Tile* next, const Own& own) {
+void run_tile(const Plan& plan, const Tile& tile, const Tile& next, const Own& own) {
   int64_t lanes = 0;
   for (int64_t i = 0; i < tile.unit.panels; ++i) {
     lanes += width_of(plan, tile.unit.first + i);
@@ -283,13 +283,10 @@ void run_lying_rows(const Product& product, const ProductKernels& kernels) {
         pack_panel(plan, i / plan.k_blocks, i % plan.k_blocks);
       }
       barrier.wait(count);
-      int64_t now = next_tile.fetch_add(1);
-      while (now < tiles) {
-        const int64_t after = next_tile.fetch_add(1);
+      for (int64_t now = next_tile.fetch_add(1); now < tiles; now = next_tile.fetch_add(1)) {
         const Tile tile = tile_of(plan, now);
-        const Tile next = after < tiles ? tile_of(plan, after) : tile;
-        run_tile(plan, tile, after < tiles ? &next : nullptr, own);
-        now = after;
+        const Tile next = tile_of(plan, std::min(now + count, tiles - 1));  // most likely
+        run_tile(plan, tile, next, own);
       }
     });
   }

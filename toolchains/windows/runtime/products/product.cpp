@@ -8,6 +8,7 @@
 #include "../threads/parallel.h"
 #include "few_rows.h"
 #include "lying_rows.h"
+#include "own_panels.h"
 #include "tiles.h"
 
 namespace aotwin::runtime::products {
@@ -92,6 +93,10 @@ void run(const Product& given) {
   const bool few = product.m <= lying_rows_most && product.n >= product.m && product.finish.column == 1;
   if (plain && !bytes && few && can_lie(product.b.row, product.b.column, product, kernels)) {
     run_lying_rows(transposed(product), kernels);
+    return;
+  }
+  if (plain && !bytes && suits_own_panels(product, kernels)) {
+    run_own_panels(product, kernels);
     return;
   }
   run_tiles(product, kernels);

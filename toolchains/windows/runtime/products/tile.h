@@ -52,6 +52,14 @@ struct OfBfloats {
 };
 #endif
 
+// 0, 1, ... up to a number, as arguments of a template.
+template <int... Number>
+struct Numbers {};
+template <class, int... Number>
+using NumbersOf = Numbers<Number...>;
+template <int Count>
+using NumbersTo = __make_integer_seq<NumbersOf, int, Count>;
+
 // Sums to memory, added to what is there unless they are the first.
 template <class C, int Rows, int Vectors>
 AOTWIN_ALWAYS void store_tile(const Vector<C> (&acc)[Rows][Vectors], C* sums, bool first) {
@@ -107,6 +115,34 @@ void multiply(const void* a_panel, const void* b_panel, int64_t k, void* tile, b
   store_tile<C>(acc, sums, first);
 }
 
+// The number at from + Times * stride + Offset bytes by two registers of B. In one piece: where a compiler may choose, it spreads several numbers
+// before their turn, for which there are no registers left, and works out addresses that the instruction could have.
+#if AOTWIN_LEVEL == 4
+#define AOTWIN_REGISTER "v"
+#else
+#define AOTWIN_REGISTER "x"
+#endif
+#define AOTWIN_ADD_ROW(type, place)                                                                                                  \
+  __asm__ volatile("vbroadcasts" type " " place ", %[number]\n\tvfmadd231p" type " %[left], %[number], %[low]\n\tvfmadd231p" type    \
+                   " %[right], %[number], %[high]"                                                                                   \
+                   : [low] "+" AOTWIN_REGISTER(low), [high] "+" AOTWIN_REGISTER(high), [number] "=&" AOTWIN_REGISTER(number)         \
+                   : [left] AOTWIN_REGISTER(left), [right] AOTWIN_REGISTER(right), [from] "r"(from), [stride] "r"(stride), [at] "i"(Offset))
+template <class C, int Times, int Offset>
+AOTWIN_ALWAYS void add_row(Vector<C>& low, Vector<C>& high, Vector<C> left, Vector<C> right, const char* from, int64_t stride) {
+  Vector<C> number;
+  if constexpr (sizeof(C) == 4) {
+    if constexpr (Times == 0) AOTWIN_ADD_ROW("s", "%c[at](%[from])");
+    if constexpr (Times == 1) AOTWIN_ADD_ROW("s", "%c[at](%[from],%[stride])");
+    if constexpr (Times == 2) AOTWIN_ADD_ROW("s", "%c[at](%[from],%[stride],2)");
+  } else {
+    if constexpr (Times == 0) AOTWIN_ADD_ROW("d", "%c[at](%[from])");
+    if constexpr (Times == 1) AOTWIN_ADD_ROW("d", "%c[at](%[from],%[stride])");
+    if constexpr (Times == 2) AOTWIN_ADD_ROW("d", "%c[at](%[from],%[stride],2)");
+  }
+}
+#undef AOTWIN_ADD_ROW
+#undef AOTWIN_REGISTER
+
 // Rows of A as they lie in memory.
 template <class Op, int Rows, int Vectors>
 void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_t k, void* tile, bool first, const char* ahead, int64_t ahead_part,
@@ -115,8 +151,13 @@ void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_
   typedef Vector<C> V;
   typedef C Loose __attribute__((aligned(1), may_alias));
   constexpr int width = lanes<C>;
-  constexpr int step = 64 / sizeof(C);
-  const char* __restrict a = static_cast<const char*>(rows);
+  constexpr int size = sizeof(C);
+  constexpr int step = 64 / size;
+  // Three rows a pointer: what an address can say.
+  constexpr int pointers = (Rows + 2) / 3;
+  const char* a[pointers];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < pointers; ++i) a[i] = static_cast<const char*>(rows) + 3 * i * stride;
   const C* __restrict b = static_cast<const C*>(b_panel);
   V acc[Rows][Vectors];
 #pragma clang loop unroll(full)
@@ -124,33 +165,46 @@ void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_
 #pragma clang loop unroll(full)
     for (int j = 0; j < Vectors; ++j) acc[i][j] = V{};
   }
-  const auto one = [&](int at) __attribute__((always_inline)) {
+  const auto one = [&]<int At>() __attribute__((always_inline)) {
     V column[Vectors];
 #pragma clang loop unroll(full)
-    for (int j = 0; j < Vectors; ++j) column[j] = load<C>(b + (at * Vectors + j) * width);
+    for (int j = 0; j < Vectors; ++j) column[j] = load<C>(b + (At * Vectors + j) * width);
+    const auto row = [&]<int Row>() __attribute__((always_inline)) {
+      if constexpr (Vectors == 2 && __is_same(Op, OfNumbers<C>)) {
+        add_row<C, Row % 3, At * size>(acc[Row][0], acc[Row][1], column[0], column[1], a[Row / 3], stride);
+      } else {
+        const V value = spread<C>(*reinterpret_cast<const Loose*>(a[Row / 3] + Row % 3 * stride + At * size));
 #pragma clang loop unroll(full)
-    for (int i = 0; i < Rows; ++i) {
-      const V value = spread<C>(*reinterpret_cast<const Loose*>(a + i * stride + at * static_cast<int64_t>(sizeof(C))));
+        for (int j = 0; j < Vectors; ++j) acc[Row][j] = Op::add(value, column[j], acc[Row][j]);
+      }
+    };
+    [&]<int... Row>(Numbers<Row...>) __attribute__((always_inline)) { (row.template operator()<Row>(), ...); }(NumbersTo<Rows>{});
+  };
+  const auto go_on = [&](int64_t count) __attribute__((always_inline)) {
 #pragma clang loop unroll(full)
-      for (int j = 0; j < Vectors; ++j) acc[i][j] = Op::add(value, column[j], acc[i][j]);
-    }
+    for (int i = 0; i < pointers; ++i) a[i] += count * size;
+    b += count * Vectors * width;
   };
   int64_t left = k;
   for (; left >= step; left -= step) {
+    const char* line = ahead;
     for (int part = 0; part < 4; ++part) {
-      __builtin_prefetch(ahead + part * ahead_part, 0, 2);
-      __builtin_prefetch(ahead + part * ahead_part + ahead_more, 0, 2);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < step / 4; ++i) one(i);
-      a += 16;
-      b += step / 4 * Vectors * width;
+      __builtin_prefetch(line, 0, 2);
+      __builtin_prefetch(line + ahead_more, 0, 2);
+      line += ahead_part;
+      one.template operator()<0>();
+      one.template operator()<1>();
+      if constexpr (step == 16) {
+        one.template operator()<2>();
+        one.template operator()<3>();
+      }
+      go_on(step / 4);
     }
     ahead += ahead_step;
   }
   for (; left > 0; --left) {
-    one(0);
-    a += sizeof(C);
-    b += Vectors * width;
+    one.template operator()<0>();
+    go_on(1);
   }
   store_tile<C>(acc, static_cast<C*>(tile), first);
 }

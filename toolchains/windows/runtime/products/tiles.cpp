@@ -169,7 +169,7 @@ Tile tile_of(const Plan& plan, int64_t index) {
 }
 
 // Of the panel after the one at `at`, if it is one to be multiplied as it lies.
-const char* following_columns(const Plan& plan, const Tile& tile, const Tile* next, int64_t at, int64_t block) {
+const char* following_columns(const Plan& plan, const Tile& tile, const Tile& next, int64_t at, int64_t block) {
   const int64_t width = plan.kernels.width;
   if (at + 2 * width <= tile.columns) {
     return columns_of(plan, tile.batch, tile.first_column + at + width, block);
@@ -177,11 +177,11 @@ const char* following_columns(const Plan& plan, const Tile& tile, const Tile* ne
   if (block + 1 < plan.k_blocks) {
     return columns_of(plan, tile.batch, tile.first_column, block + 1);
   }
-  return next != nullptr ? columns_of(plan, next->batch, next->first_column, 0) : columns_of(plan, tile.batch, tile.first_column, 0);
+  return columns_of(plan, next.batch, next.first_column, 0);
 }
 
 // `sums` holds, panel of columns by panel, row by row, what `multiply` adds up.
-void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel, char* sums) {
+void run_tile(const Plan& plan, const Tile& tile, const Tile& next, char* panel, char* sums) {
   const Product& product = plan.product;
   const int64_t width = plan.kernels.width;
   for (int64_t block = 0; block < plan.k_blocks; ++block) {
@@ -198,8 +198,7 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel,
       const Ahead ahead = plan.direct                      ? Ahead{plan.packed}
                           : at + width < tile.columns       ? ahead_of(plan, tile.batch, column + width, block)
                           : block + 1 < plan.k_blocks ? ahead_of(plan, tile.batch, tile.first_column, block + 1)
-                          : next != nullptr           ? ahead_of(plan, next->batch, next->first_column, 0)
-                                                      : Ahead{};
+                                                      : ahead_of(plan, next.batch, next.first_column, 0);
       char* to = sums + at * tile.rows.count * plan.size;
       int64_t row = tile.rows.first;
       for (int64_t i = 0; i < tile.rows.panels; ++i) {
@@ -289,13 +288,10 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
         pack_rows(plan, i);
       }
       barrier.wait(count);
-      int64_t now = next_tile.fetch_add(1);
-      while (now < tiles) {
-        const int64_t after = next_tile.fetch_add(1);
+      for (int64_t now = next_tile.fetch_add(1); now < tiles; now = next_tile.fetch_add(1)) {
         const Tile tile = tile_of(plan, now);
-        const Tile following = after < tiles ? tile_of(plan, after) : tile;
-        run_tile(plan, tile, after < tiles ? &following : nullptr, panel, sums);
-        now = after;
+        const Tile following = tile_of(plan, std::min(now + count, tiles - 1));  // most likely
+        run_tile(plan, tile, following, panel, sums);
       }
     });
   }

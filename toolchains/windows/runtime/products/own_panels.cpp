@@ -1,0 +1,243 @@
+// Each task has a few panels of columns of B to itself, which stay in the second cache of its thread, and takes some hundred rows of A past them.
+// Panels are made when the first rows need them, and used for all others. Rows are multiplied as they lie: nothing is laid out that is as large
+// as A, and threads share nothing that they write.
+#include "own_panels.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "../core/tensor.h"
+#include "../threads/parallel.h"
+#include "few_rows.h"
+#include "lying_rows.h"
+#include "packing.h"
+
+namespace aotwin::runtime::products {
+namespace {
+
+constexpr int64_t bytes_of_panels = 800 << 10;  // of a task: they stay in the second cache
+constexpr int64_t panels_most = 8;
+constexpr int64_t rows_of_tile = 56;  // rows that pass by a panel while it is in the nearest cache
+constexpr int64_t rows_of_task = 2048;
+constexpr int64_t slack = 16;  // elements that pack_lanes writes past a panel
+constexpr int64_t work_per_thread = 1 << 16;
+
+struct Plan {
+  Plan(const Product& of, const ProductKernels& with) : product(of), kernels(with) {}
+  const Product& product;
+  const ProductKernels& kernels;
+  int64_t size = 4;  // bytes of an element of the sums
+  int64_t k_blocks = 1;
+  int64_t k_block = 0;  // all but the last
+  int64_t panels = 1;
+  int64_t units = 1;    // of panels
+  int64_t groups = 1;   // of rows
+  int64_t groups_of_tile = 1;
+  int64_t row_parts = 1;
+  int64_t panel_stride = 0;
+};
+
+int64_t k_of(const Plan& plan, int64_t block) {
+  return std::min(plan.k_block, plan.product.k - block * plan.k_block);
+}
+int64_t units_of(const Plan& plan, int64_t k) {
+  return (k + plan.kernels.unit - 1) / plan.kernels.unit;
+}
+int64_t lanes_of(const Plan& plan, int64_t panel) {
+  return std::min<int64_t>(plan.kernels.width, plan.product.n - panel * plan.kernels.width);
+}
+// A whole panel, or half of one.
+int64_t width_of(const Plan& plan, int64_t panel) {
+  return lanes_of(plan, panel) > plan.kernels.width / 2 ? plan.kernels.width : plan.kernels.width / 2;
+}
+
+struct Task {
+  int64_t batch;
+  int64_t first_panel;
+  int64_t panels;
+  int64_t first_group;
+  int64_t groups;
+};
+// Those that follow each other have the same rows.
+Task task_of(const Plan& plan, int64_t index) {
+  const int64_t unit = index % plan.units;
+  const int64_t rest = index / plan.units;
+  const int64_t panel = part(plan.panels, plan.units, unit);
+  const int64_t group = part(plan.groups, plan.row_parts, rest % plan.row_parts);
+  return {rest / plan.row_parts, panel, part(plan.panels, plan.units, unit + 1) - panel, group,
+          part(plan.groups, plan.row_parts, rest % plan.row_parts + 1) - group};
+}
+
+struct Rows {
+  const char* data;
+  int64_t stride;  // bytes
+  int64_t count;
+};
+Rows rows_of(const Plan& plan, int64_t batch, int64_t group, int64_t block) {
+  const Product& product = plan.product;
+  const auto element = static_cast<int64_t>(element_size(product.dtype));
+  const int64_t row = part(product.m, plan.groups, group);
+  return {static_cast<const char*>(product.a.data) + (batch * product.a.batch + row * product.a.row + block * plan.k_block) * element, product.a.row * element,
+          part(product.m, plan.groups, group + 1) - row};
+}
+void pack_panel(const Plan& plan, int64_t batch, int64_t panel, int64_t block, char* to) {
+  const Product& product = plan.product;
+  pack_operand(plan.kernels, product.b, product.b_dtype, batch, product.b.column, product.b.row, panel * plan.kernels.width,
+               static_cast<int>(lanes_of(plan, panel)), static_cast<int>(width_of(plan, panel)), block * plan.k_block, k_of(plan, block), to);
+}
+
+// Memory that is needed next, for asking it ahead: eight rows of it at a time, `calls` calls of a kernel.
+struct Ahead {
+  const char* data = nullptr;
+  int64_t row = 0;
+  int64_t step = 0;
+  int64_t calls = 0;
+};
+Ahead ahead_of_panel(const Plan& plan, int64_t batch, int64_t panel, int64_t block) {
+  const Product& product = plan.product;
+  const auto element = static_cast<int64_t>(element_size(product.b_dtype));
+  const int64_t at = batch * product.b.batch + panel * plan.kernels.width * product.b.column + block * plan.k_block;
+  return {static_cast<const char*>(product.b.data) + at * element, product.b.column * element, 64, lanes_of(plan, panel) / 8};
+}
+
+// One thread's memory.
+struct Own {
+  char* panels;
+  char* sums;
+};
+
+class Pass {
+ public:
+  Pass(const Plan& plan, const Task& task, const Task& next, const Own& own) : plan_(plan), task_(task), next_(next), own_(own), finish_(finish_of(plan.product, task.batch)) {}
+
+  void run() {
+    for (int64_t first = 0; first < task_.groups; first += plan_.groups_of_tile) {
+      groups_ = std::min(plan_.groups_of_tile, task_.groups - first);
+      first_group_ = task_.first_group + first;
+      for (int64_t block = 0; block < plan_.k_blocks; ++block) {
+        char* sums = own_.sums;
+        for (int64_t i = 0; i < task_.panels; ++i) {
+          if (first == 0) {
+            pack_panel(plan_, task_.batch, task_.first_panel + i, block, panel_at(i, block));
+          }
+          sums = multiply_panel(i, block, first == 0, sums);
+        }
+      }
+    }
+  }
+
+ private:
+  char* panel_at(int64_t index, int64_t block) const {
+    return own_.panels + (index * plan_.k_blocks + block) * plan_.panel_stride;
+  }
+
+  // What is packed after a panel, in this task.
+  Ahead following_panel(int64_t index, int64_t block) const {
+    if (index + 1 < task_.panels) {
+      return ahead_of_panel(plan_, task_.batch, task_.first_panel + index + 1, block);
+    }
+    if (block + 1 < plan_.k_blocks) {
+      return ahead_of_panel(plan_, task_.batch, task_.first_panel, block + 1);
+    }
+    return {};
+  }
+  // The same group of the next tile; for the last tile, the next task's first panel.
+  Ahead following_rows(int64_t index, int64_t group, int64_t block) const {
+    const int64_t later = first_group_ + group + plan_.groups_of_tile;
+    if (later < task_.first_group + task_.groups) {
+      const Rows rows = rows_of(plan_, task_.batch, later, block);
+      return {rows.data + index * 8 * rows.stride, rows.stride, 64, index * 8 + 8 <= rows.count ? 1 : 0};
+    }
+    if (group == 0 && index == 0 && block + 1 == plan_.k_blocks) {
+      return ahead_of_panel(plan_, next_.batch, next_.first_panel, 0);
+    }
+    return {};
+  }
+
+  char* multiply_panel(int64_t index, int64_t block, bool packed_now, char* sums) {
+    const int64_t number = task_.first_panel + index;
+    const int64_t width = width_of(plan_, number);
+    const char* const panel = panel_at(index, block);
+    const int64_t k = units_of(plan_, k_of(plan_, block));
+    const Ahead following = packed_now ? following_panel(index, block) : Ahead{};
+    const char* const nothing = own_.panels;
+    for (int64_t group = 0; group < groups_; ++group) {
+      const Rows rows = rows_of(plan_, task_.batch, first_group_ + group, block);
+      const Ahead ahead = packed_now ? following : following_rows(index, group, block);
+      const int64_t call = packed_now ? group : 0;
+      const bool ask = call < ahead.calls;
+      plan_.kernels.multiply_rows[rows.count][width == plan_.kernels.width ? 1 : 0](
+          rows.data, rows.stride, panel, k, sums, block == 0, ask ? ahead.data + call * 8 * ahead.row : nothing, ask ? ahead.row : 0, ask ? 4 * ahead.row : 0,
+          ask ? ahead.step : 0);
+      if (block + 1 == plan_.k_blocks) {
+        plan_.kernels.finish(finish_, sums, width, part(plan_.product.m, plan_.groups, first_group_ + group), rows.count, number * plan_.kernels.width,
+                             static_cast<int>(lanes_of(plan_, number)));
+      }
+      sums += rows.count * width * plan_.size;
+    }
+    return sums;
+  }
+
+  const Plan& plan_;
+  const Task& task_;
+  const Task& next_;
+  const Own& own_;
+  Finish finish_;
+  int64_t first_group_ = 0;  // of this tile
+  int64_t groups_ = 0;
+};
+
+int64_t whole_lines(int64_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
+
+}  // namespace
+
+bool suits_own_panels(const Product& product, const ProductKernels& kernels) {
+  const auto element = static_cast<int64_t>(element_size(product.dtype));
+  const int64_t size = product.dtype == Dtype::f64 ? 8 : 4;
+  // Rows that share a place in the nearest cache put each other out.
+  const bool apart = product.a.row * element % 4096 != 0;
+  return product.m >= own_panels_least && product.finish.column == 1 && can_lie(product.a.column, product.a.row, product, kernels) &&
+         can_lie(product.b.row, product.b.column, product, kernels) && element * kernels.unit == size && apart;
+}
+
+void run_own_panels(const Product& product, const ProductKernels& kernels) {
+  Plan plan(product, kernels);
+  plan.size = product.dtype == Dtype::f64 ? 8 : 4;
+  plan.k_blocks = (product.k + kernels.k_most - 1) / kernels.k_most;
+  plan.k_block = plan.k_blocks == 1 ? product.k : ((product.k + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
+  plan.k_blocks = (product.k + plan.k_block - 1) / plan.k_block;
+  plan.groups = (product.m + kernels.rows - 1) / kernels.rows;
+  plan.groups_of_tile = rows_of_tile / kernels.rows;
+  plan.panels = (product.n + kernels.width - 1) / kernels.width;
+  plan.panel_stride = whole_lines((kernels.width * units_of(plan, plan.k_block) + slack) * plan.size);
+
+  const double work = static_cast<double>(product.batch * product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
+  const int threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(thread_count(), static_cast<int64_t>(work / work_per_thread))));
+  const int64_t most = std::clamp<int64_t>(bytes_of_panels / (plan.k_blocks * plan.panel_stride), 1, panels_most);
+  plan.row_parts = (product.m + rows_of_task - 1) / rows_of_task;
+  while (plan.row_parts < plan.groups && product.batch * plan.row_parts * plan.panels < threads) {
+    ++plan.row_parts;
+  }
+  const int64_t panels_of_task = even_parts(product.batch * plan.row_parts, plan.panels, most, threads);
+  plan.units = (plan.panels + panels_of_task - 1) / panels_of_task;
+  const int64_t tasks = product.batch * plan.row_parts * plan.units;
+
+  const int64_t panels_bytes = panels_of_task * plan.k_blocks * plan.panel_stride;
+  const int64_t own_bytes = panels_bytes + whole_lines(plan.groups_of_tile * kernels.rows * panels_of_task * kernels.width * plan.size);
+  Scratch memory(static_cast<size_t>(own_bytes * threads));
+
+  std::atomic<int64_t> next_task{0};
+  parallel(threads, [&](int index, int count) {
+    char* const mine = memory.as<char>() + index * own_bytes;
+    const Own own{mine, mine + panels_bytes};
+    for (int64_t now = next_task.fetch_add(1); now < tasks; now = next_task.fetch_add(1)) {
+      const Task task = task_of(plan, now);
+      const Task next = task_of(plan, std::min(now + count, tasks - 1));  // most likely
+      Pass(plan, task, next, own).run();
+    }
+  });
+}
+
+}  // namespace aotwin::runtime::products
