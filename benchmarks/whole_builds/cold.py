@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 
 from results import Row
 
@@ -47,6 +48,9 @@ def imported(place: Place, repeats: int) -> dict[str, list[Cost]]:
     The sysroot, which is fetched and not compiled, is there.
     """
     archive = place.folder / "toolchain.tar.xz"
+    # What models of a torch share is in the archive of a machine that has compiled it.
+    torch = metadata.version("torch").partition("+")[0]
+    place.command([*_TOOLCHAIN, "fetch", "--torch", torch])
     place.command([*_TOOLCHAIN, "export", str(archive)])
     place.one_model(MINILM)
     costs: dict[str, list[Cost]] = {"import": [], "first": [], "warm": []}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aotwin.cli.options import Commands, add_talk, talk
 from aotwin.configuration.checkers import CHECKS, RUN_TIMES
@@ -73,22 +74,44 @@ def _built(options: argparse.Namespace, progress: Progress) -> tuple[Path, list[
     from aotwin.target.toolchain import load_toolchain
 
     toolchain = load_toolchain(options.target)
-    name = options.name or default_name(options.source)
-    cpus = tuple(options.cpu or (toolchain.default_cpu,))
-    as_wanted = _archive if options.format == "pt2" else _folder
-    return as_wanted(options, name, toolchain, cpus, progress)
+    asked = _Asked(
+        options,
+        options.name or default_name(options.source),
+        toolchain,
+        tuple(options.cpu or (toolchain.default_cpu,)),
+        progress,
+    )
+    return _archive(asked) if options.format == "pt2" else _folder(asked)
 
 
-def _archive(
-    options: argparse.Namespace,
-    name: str,
-    toolchain: Toolchain,
-    cpus: tuple[str, ...],
-    progress: Progress,
-) -> tuple[Path, list[str]]:
+@dataclass(frozen=True)
+class _Asked:
+    """What the command line asks for, defaults filled in."""
+
+    options: argparse.Namespace
+    name: str
+    toolchain: Toolchain
+    cpus: tuple[str, ...]
+    progress: Progress
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What both kinds of build take."""
+        return {
+            "name": self.name,
+            "target": self.toolchain.name,
+            "progress": self.progress,
+            "check": self.options.check,
+            "torch": self.options.torch,
+            "proof": self.options.proof,
+        }
+
+
+def _archive(asked: _Asked) -> tuple[Path, list[str]]:
     from aotwin.outcome import outcome
     from aotwin.pipeline.archive import build_pt2
 
+    options, cpus = asked.options, asked.cpus
     if options.runtime == "own":
         raise UsageError(
             "--format pt2 takes no --runtime own",
@@ -101,45 +124,21 @@ def _archive(
             cause="an archive for torch's loader holds one DLL and nothing else",
             next_step="Build a folder, or one archive for each cpu.",
         )
-    path = build_pt2(
-        options.source,
-        options.output,
-        name=name,
-        target=toolchain.name,
-        cpu=cpus[0],
-        progress=progress,
-        check=options.check,
-        torch=options.torch,
-        proof=options.proof,
-    )
+    path = build_pt2(options.source, options.output, cpu=cpus[0], **asked.keywords)
     loading = f'torch._inductor.aoti_load_package("{path.name}"), on Windows'
     return path, outcome(path.name, path.stat().st_size, [], loading)
 
 
-def _folder(
-    options: argparse.Namespace,
-    name: str,
-    toolchain: Toolchain,
-    cpus: tuple[str, ...],
-    progress: Progress,
-) -> tuple[Path, list[str]]:
+def _folder(asked: _Asked) -> tuple[Path, list[str]]:
     from aotwin.outcome import outcome, read_manifest
     from aotwin.pipeline.model import build_model
 
+    options = asked.options
     built = build_model(
-        options.source,
-        options.output,
-        name=name,
-        target=toolchain.name,
-        cpu=cpus,
-        progress=progress,
-        check=options.check,
-        runtime=options.runtime,
-        torch=options.torch,
-        proof=options.proof,
+        options.source, options.output, cpu=asked.cpus, runtime=options.runtime, **asked.keywords
     )
     if options.sdk is not None:
-        _write_sdk(built.directory, options.sdk, toolchain)
+        _write_sdk(built.directory, options.sdk, asked.toolchain)
     nbytes = sum(path.stat().st_size for path in built.directory.rglob("*") if path.is_file())
     running = f"aotwin run {shlex.quote(os.path.relpath(built.directory))} --describe"
     manifests = [read_manifest(built.manifest)]

@@ -2,7 +2,7 @@
 
 from aotwin.progress.colors import wants_color
 from aotwin.progress.commands import COMMANDS, commands_shown
-from aotwin.progress.stages import Progress, Step
+from aotwin.progress.stages import Progress, Step, note
 from aotwin.progress.timings import Stage, parse_timings, render_timings
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Stage",
     "Step",
     "commands_shown",
+    "note",
     "parse_timings",
     "render_timings",
     "wants_color",

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -28,6 +29,8 @@ class Step:
     total: int | None = None
     #: "bytes", "sources", ...; "" where nothing is counted
     unit: str = ""
+    #: a word on how it went, behind its title; "" for none
+    note: str = ""
     _measure: Callable[[], int] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -49,6 +52,15 @@ class Step:
         """Measure, where there is something to measure with."""
         if self._measure is not None:
             self.done = self._measure()
+
+
+_current: ContextVar[Step | None] = ContextVar("step", default=None)
+
+
+def note(word: str) -> None:
+    """Say a word on how the stage goes that is under way here, in its line; none: nobody hears."""
+    if (step := _current.get()) is not None:
+        step.note = word
 
 
 @dataclass
@@ -92,17 +104,21 @@ class Progress:
         """
         step = Step(title)
         self._enter(step)
+        outer = _current.set(step)
         try:
             yield step
         except BaseException:
             self._leave(step)
             raise
+        finally:
+            _current.reset(outer)
         elapsed = time.monotonic() - step.began
         with self._lock:
             self.stages.append(Stage(title, step.began - self.began, elapsed))
             self._leave(step)
             if not self.quiet:
-                self._print(f"{self._style('✓', '32')} {title:<56} {elapsed:7.1f} s")
+                line = f"{title} ({step.note})" if step.note else title
+                self._print(f"{self._style('✓', '32')} {line:<56} {elapsed:7.1f} s")
 
     def remark(self, text: str) -> None:
         """One line of plain talk, before a wait for instance."""

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from aotwin.adapters.tools.process import run
-from aotwin.progress import Progress, Stage, Step, commands_shown, parse_timings, render_timings
+from aotwin.progress import (
+    Progress,
+    Stage,
+    Step,
+    commands_shown,
+    note,
+    parse_timings,
+    render_timings,
+)
 from aotwin.progress.displays import SAY_EVERY, Bars, Lines, describe
 
 
@@ -28,6 +36,19 @@ def test_a_stage_is_one_line_with_its_seconds() -> None:
         pass
     assert re.fullmatch(r"✓ link m\.dll +\d+\.\d s\n", stream.getvalue())
     assert [title for title, _ in progress.seconds] == ["link m.dll"]
+
+
+def test_a_stage_says_in_its_line_what_was_noted_while_it_lasted() -> None:
+    stream = io.StringIO()
+    progress = Progress(stream)
+    note("heard by nobody")
+    with progress.stage("check"), progress.stage("link"):
+        note("remembered")
+    with progress.stage("pack"):
+        pass
+    lines = [line.partition("  ")[0] for line in stream.getvalue().splitlines()]
+    assert lines == ["✓ link (remembered)", "✓ check", "✓ pack"]
+    assert [title for title, _ in progress.seconds] == ["link", "check", "pack"]
 
 
 def test_a_stage_that_fails_prints_nothing() -> None:

@@ -24,7 +24,10 @@ from aotwin.adapters.storage.cache import cache_dir
 from aotwin.adapters.storage.files import replacing
 from aotwin.adapters.storage.seals import opened, sealed
 from aotwin.errors import ConfigurationError, StorageError
+from aotwin.progress import note
 
+#: what a stage says where its result was found
+REMEMBERED = "remembered"
 #: kind -> what it holds
 KINDS = {
     "programs": "what a saved program becomes, without importing torch",
@@ -130,17 +133,20 @@ def remember(kind: str, key: str, content: bytes) -> None:
 def remembered(kind: str, key: str, make: Callable[[], bytes]) -> bytes:
     """A result, made where it is not known; a second process that wants it waits for the first.
 
+    The stage that is under way says so where nothing was made.
+
     Raises:
         Whatever `make` raises.
     """
     found = recall(kind, key)
-    if found is not None:
-        return found
-    with _alone(key):
-        found = _kept_here(kind, key) if enabled() else None
-        if found is None:
-            found = make()
-            remember(kind, key, found)
+    if found is None:
+        with _alone(key):
+            found = _kept_here(kind, key) if enabled() else None
+            if found is None:
+                found = make()
+                remember(kind, key, found)
+                return found
+    note(REMEMBERED)
     return found
 
 

@@ -16,7 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aotwin.adapters.storage.results import REMEMBERED
 from aotwin.errors import ProgramError
+from aotwin.progress import note
 from aotwin.stages.generate.attention_inputs import attend_in_place
 from aotwin.stages.generate.call_form import CallForm, call_form, example_inputs, has_counter
 from aotwin.stages.generate.convolutions import arrange_convolutions
@@ -98,6 +100,7 @@ def generate(
     memory = Memory(program, {**options, "fused": [*fused]})
     found = memory.recall(lambda: _arranged(program, fused))
     if found is not None:
+        note(REMEMBERED)
         return found
     # A pass of the user's, in the settings or set for the process, stays the one that is run.
     if fused and options.get(_LAST_OF_GRAPH, getattr(config, _LAST_OF_GRAPH)) is None:

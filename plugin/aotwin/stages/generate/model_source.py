@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from aotwin.adapters.storage.results import REMEMBERED
 from aotwin.configuration.checkers import is_program_reference
 from aotwin.errors import ConfigurationError
 from aotwin.model_spec import ModelSpec
+from aotwin.progress import note
 from aotwin.proof_samples import Samples
 from aotwin.stages.generate.saved_program import SavedProgram
 from aotwin.stages.wrapper import Origin, is_wrapper, origin_of, read_wrapper
@@ -164,6 +166,7 @@ class _Program:
         saved = self._saved(cpu)
         found = saved.recall() if saved is not None else None
         if found is not None:
+            note(REMEMBERED)
             return found
         wrapper, weights = self._generate(cpu)
         if saved is not None:

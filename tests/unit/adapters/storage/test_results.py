@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 from aotwin.adapters.storage import results
 from aotwin.adapters.storage.results import key_of, recall, remember, remembered
 from aotwin.errors import ConfigurationError
+from aotwin.progress import Progress
 
 KEY = key_of("a key")
 
@@ -37,6 +39,16 @@ def test_what_is_remembered_is_found_under_its_kind_and_key_only() -> None:
     assert recall("objects", KEY) == b"content"
     assert recall("dlls", KEY) is None
     assert recall("objects", key_of("another")) is None
+
+
+def test_a_stage_says_whether_its_result_was_made_or_found() -> None:
+    stream = io.StringIO()
+    progress = Progress(stream)
+    for _ in range(2):
+        with progress.stage("compile"):
+            assert remembered("objects", KEY, lambda: b"content") == b"content"
+    lines = [line.partition("  ")[0] for line in stream.getvalue().splitlines()]
+    assert lines == ["✓ compile", "✓ compile (remembered)"]
 
 
 def test_no_two_lists_of_parts_give_one_key() -> None:
