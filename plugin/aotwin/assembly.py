@@ -7,18 +7,17 @@ links, checks and describes.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from aotwin.adapters.storage.files import storage_errors
 from aotwin.bindings import bound_run_time, fitting_torches, library_reference, listed_libs
+from aotwin.blobs import Blobs
 from aotwin.errors import ConfigurationError
 from aotwin.formats.manifest import MANIFEST_NAME, render_manifest
 from aotwin.model_spec import ModelSpec
-from aotwin.progress import Progress
 from aotwin.proof_samples import Samples
 from aotwin.session import Session, result_of
 from aotwin.stages.check import (
@@ -38,7 +37,6 @@ from aotwin.stages.link import (
 from aotwin.stages.runtime import RunTime
 from aotwin.stages.sdk import write_sdk_of
 from aotwin.stages.sign import sign_dll
-from aotwin.stages.weights import write_blob
 from aotwin.target.toolchain import Cpu
 from aotwin.values import BlobInfo, SealedDll, Wrapper
 
@@ -74,7 +72,9 @@ class Job:
     samples: Samples | None = None
 
 
-def start(spec: ModelSpec, generator: Generator, directory: Path, session: Session) -> Job:
+def start(
+    spec: ModelSpec, generator: Generator, directory: Path, blobs: Blobs, session: Session
+) -> Job:
     """Generate a model for each CPU level, write its blob, and start its compiles."""
     with storage_errors(directory):
         # Another model's package may lie in it already.
@@ -90,10 +90,7 @@ def start(spec: ModelSpec, generator: Generator, directory: Path, session: Sessi
         session.readers.start()
         compiling = session.workers.submit(_compile, spec, wrapper, cpu, session)
         if job is None:
-            with session.progress.stage(f"weights {spec.name}") as step:
-                path = directory / f"{spec.stem}_weights.blob"
-                blob = write_blob(weights, path, step=step)
-            job = Job(spec, directory, blob)
+            job = Job(spec, directory, blobs.take(spec, directory, weights))
         elif wrapper.constants != next(iter(job.wrappers.values())).constants:
             raise ConfigurationError(
                 f"{spec.name} lays its constants out differently for {cpu.name} and {spec.cpu[0]}",
@@ -120,29 +117,6 @@ def _expect(spec: ModelSpec, generator: Generator, session: Session) -> Samples:
         folder.mkdir(parents=True)
     with session.progress.stage(f"expected results of {spec.name}"):
         return generator.samples(folder)
-
-
-def share_blobs(jobs: Sequence[Job], progress: Progress) -> None:
-    """Let models with the same weights have one file: that of the first of them.
-
-    Args:
-        jobs: all models of a wheel, started, in folders that lie to each other as in the wheel.
-    """
-    owners: dict[bytes, Job] = {}
-    for job in jobs:
-        if not next(iter(job.wrappers.values())).constants:
-            continue
-        owner = owners.setdefault(job.blob.digest, job)
-        if owner is job:
-            continue
-        with storage_errors(job.blob.path):
-            job.blob.path.unlink()
-        relative = PurePath(os.path.relpath(owner.blob.path, job.directory)).as_posix()
-        job.blob = replace(owner.blob, shared_from=relative)
-        progress.remark(
-            f"{job.spec.name} has the same weights as {owner.spec.name}: "
-            f"{job.blob.constants_nbytes:,} bytes are stored once"
-        )
 
 
 def _compile(spec: ModelSpec, wrapper: Wrapper, cpu: Cpu, session: Session) -> tuple[bytes, ...]:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -125,3 +125,70 @@ def test_every_front_end_gives_one_wheel_in_isolation(
         assert "CUDA" not in said
         wheels[name] = sha256_of_the_wheel(project)
     assert len(set(wheels.values())) == 1, wheels
+
+
+@dataclass(frozen=True)
+class Second:
+    """A project that is built again and again, in isolation, with a cache of its own."""
+
+    environment: Environment
+    project: Path
+    cache: Path
+
+    def build(self, front_end: str) -> str:
+        """The digest of the wheel that a front end builds."""
+        self.environment.run(FRONT_ENDS[front_end](self.environment.python), self.project)
+        return sha256_of_the_wheel(self.project)
+
+    def fresh(self) -> str:
+        """The digest of the wheel where nothing is remembered."""
+        variables = {**self.environment.variables, "AOTWIN_NO_CACHE": "1"}
+        return replace(self, environment=replace(self.environment, variables=variables)).build("uv")
+
+    def results(self, *kinds: str) -> set[str]:
+        """What is remembered of some kinds."""
+        return {path.name for kind in kinds for path in (self.cache / "results" / kind).iterdir()}
+
+    def say(self, line: str) -> None:
+        """The model's table with one further line; nothing else changes."""
+        pyproject = self.project / "pyproject.toml"
+        table = '[tool.aotwin.models."demo.classifier"]'
+        before, found, _ = pyproject.read_text(encoding="utf-8").partition(table)
+        assert found
+        program = 'program = "export_model:classifier"'
+        pyproject.write_text(f"{before}{table}\n{program}\n{line}\n", encoding="utf-8")
+
+
+@pytest.mark.long
+@pytest.mark.torch
+@pytest.mark.timeout(3600)
+def test_a_second_isolated_build_makes_what_changed_and_nothing_else(
+    fresh: Environment,
+    ready_wrapper: Path,
+    linked_cache: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    cache = linked_cache("cache", ("sysroots", "zig", "runtime", "objects"))
+    variables = {**fresh.variables, "AOTWIN_CACHE_DIR": str(cache)}
+    project = project_of("program", tmp_path, ready_wrapper)
+    second = Second(replace(fresh, variables=variables), project, cache)
+    second.say("")
+    kinds = ("wrappers", "objects", "dlls")
+    first = second.build("build")
+    known = second.results(*kinds)
+    for front_end in ("uv", "pip", "build"):
+        assert second.build(front_end) == first
+        assert second.results(*kinds) == known, front_end
+    digests = {first}
+    for line in ("inductor = { size_asserts = false }", 'cpu = ["x86-64-v4"]'):
+        second.say(line)
+        assert second.build("uv") == second.fresh()
+        new = second.results("wrappers") - known, second.results("objects") - known
+        assert all(new), line
+        known = second.results(*kinds)
+        digests.add(second.build("build"))
+        assert second.results(*kinds) == known, line
+    assert len(digests) == 3
+    second.say("")
+    assert second.build("pip") == first
+    assert second.results(*kinds) == known

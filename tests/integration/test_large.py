@@ -34,8 +34,9 @@ class Numbered:
     nbytes: int = NBYTES
 
     def chunks(self) -> Iterator[memoryview]:
-        chunk = bytearray(CHUNK_NBYTES)
+        buffers = [bytearray(CHUNK_NBYTES) for _ in range(2)]
         for number, start in enumerate(range(0, self.nbytes, CHUNK_NBYTES)):
+            chunk = buffers[number % 2]
             chunk[:8] = number.to_bytes(8, "little")
             yield memoryview(chunk)[: min(CHUNK_NBYTES, self.nbytes - start)]
 

@@ -21,7 +21,7 @@ FLOORS = (
     ("aotwin.prebuilt", "aotwin.proving", "aotwin.toolchain_archive"),
     ("aotwin.prebuilt_weights",),
     ("aotwin.assembly",),
-    ("aotwin.bindings", "aotwin.outcome"),
+    ("aotwin.bindings", "aotwin.blobs", "aotwin.outcome"),
     ("aotwin.session",),
     ("aotwin.stages",),
     ("aotwin.configuration", "aotwin.adapters"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from aotwin.adapters.storage.files import storage_errors, working_folder
 from aotwin.assembly import finish, start
 from aotwin.bindings import write_libs
+from aotwin.blobs import Blobs
 from aotwin.configuration.checkers import is_program_reference
 from aotwin.errors import StorageError
 from aotwin.formats.manifest import MANIFEST_NAME
@@ -134,7 +135,7 @@ def _build(
             own_run_time=spec.runtime != "torch",
             levels=spec.cpu,
         ) as session:
-            job = start(spec, generator, work / "model", session)
+            job = start(spec, generator, work / "model", Blobs(progress), session)
             dlls = finish(job, session)
             write_libs([job.run_time], session)
             if check == "run":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aotwin.adapters.archives.wheel_zip import Draft
 from aotwin.assembly import Job
 from aotwin.prebuilt import CheckedModel, shared_libs
 from aotwin.session import Session
@@ -32,6 +33,8 @@ class Made:
     libs: Mapping[str, str]
     #: those that were built elsewhere
     checked: Sequence[CheckedModel]
+    #: the wheel with the weights of the former in it; None: they lie in the models' folders
+    draft: Draft | None
 
 
 def pack(made: Made, pure_wheel: Path, wheel_directory: Path, session: Session) -> Path:
@@ -56,6 +59,7 @@ def pack(made: Made, pure_wheel: Path, wheel_directory: Path, session: Session) 
             wheel_tag=session.toolchain.wheel_tag,
             sbom=_bill(made, session),
             step=step,
+            draft=made.draft,
         )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from aotwin.adapters.storage.files import working_folder
+from aotwin.adapters.archives.wheel_zip import Draft
+from aotwin.adapters.storage.files import storage_errors, working_folder
 from aotwin.adapters.tools.index import file_sha256
-from aotwin.assembly import finish, share_blobs, start
+from aotwin.assembly import finish, start
 from aotwin.bindings import write_libs
+from aotwin.blobs import Blobs
 from aotwin.configuration.settings import Settings
 from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.formats.manifest_reader import Manifest
@@ -20,6 +23,7 @@ from aotwin.prebuilt import take_prebuilt
 from aotwin.prebuilt_weights import SharedWeights
 from aotwin.progress import Progress
 from aotwin.reporting import require_libraries, write_report, write_timings
+from aotwin.reproducible import source_date_epoch
 from aotwin.session import Session, open_session
 from aotwin.stages.pack import check_pure, distribution_of
 from aotwin.stages.sign import Signer, open_signer
@@ -54,7 +58,7 @@ def build_wheel(
         require_libraries()
     signer = _signer(settings, progress)
     sources = open_sources(settings, toolchain)
-    with working_folder(wheel_directory) as work:
+    with working_folder(wheel_directory) as work, _draft(settings, work) as draft:
         with open_session(
             toolchain,
             sources.torch_version,
@@ -68,12 +72,14 @@ def build_wheel(
             levels=dict.fromkeys(cpu for spec, _ in sources.compiled for cpu in spec.cpu),
             signer=signer,
         ) as session:
-            made = _make(sources, work, session)
+            made = _make(sources, work, Blobs(progress, draft), session)
         manifests = [
             *(read_manifest(job.directory / MANIFEST_NAME) for job, _ in made.finished),
             *(each.manifest for each in sources.prebuilt),
         ]
         wheel = pack(made, pure_wheel, wheel_directory, session)
+        sha256 = file_sha256(wheel) if draft is None else draft.sha256()
+    progress.remark(f"{wheel.name}: {wheel.stat().st_size:,} bytes, sha256 {sha256}")
     _tell(wheel, manifests, settings, progress)
     return wheel.name
 
@@ -87,13 +93,29 @@ def _signer(settings: Settings, progress: Progress) -> Signer | None:
         return open_signer(signing)
 
 
-def _make(sources: Sources, work: Path, session: Session) -> Made:
+@contextmanager
+def _draft(settings: Settings, work: Path) -> Iterator[Draft | None]:
+    """The wheel, begun for the weights; None where models are opened at the build, in folders."""
+    if settings.check != "static":
+        yield None
+        return
+    path = work / "wheel"
+    with storage_errors(path):
+        file = path.open("x+b")
+    with file:
+        draft = Draft(file, path, source_date_epoch())
+        try:
+            yield draft
+        finally:
+            draft.close()
+
+
+def _make(sources: Sources, work: Path, blobs: Blobs, session: Session) -> Made:
     """All models, compiled or taken, checked and, where the project asks for it, proven."""
     jobs = [
-        start(spec, generator, work.joinpath("models", *spec.name.split(".")), session)
+        start(spec, generator, work.joinpath("models", *spec.name.split(".")), blobs, session)
         for spec, generator in sources.compiled
     ]
-    share_blobs(jobs, session.progress)
     finished = [(job, finish(job, session)) for job in jobs]
     libs = write_libs([job.run_time for job in jobs], session)
     if session.check == "run":
@@ -103,14 +125,13 @@ def _make(sources: Sources, work: Path, session: Session) -> Made:
         prove(finished, session)
     weights = SharedWeights(jobs)
     checked = [take_prebuilt(each, weights, work, session) for each in sources.prebuilt]
-    return Made(finished, libs, checked)
+    return Made(finished, libs, checked, blobs.draft)
 
 
 def _tell(
     wheel: Path, manifests: Sequence[Manifest], settings: Settings, progress: Progress
 ) -> None:
     """What the project wants to have beside the wheel, and the last words of the build."""
-    progress.remark(f"{wheel.name}: {wheel.stat().st_size:,} bytes, sha256 {file_sha256(wheel)}")
     if settings.timings is not None:
         write_timings(wheel.parent / settings.timings, progress)
     if settings.report:

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from aotwin.adapters.archives.hashed_stream import write_hashed
+from aotwin.adapters.archives.wheel_zip import Draft
 from aotwin.adapters.storage.files import replacing
 from aotwin.errors import WrapperError
 from aotwin.progress import Step
@@ -45,16 +46,43 @@ def write_blob(source: WeightSource, path: Path, *, step: Step | None = None) ->
         StorageError: the disk is full or cannot be written.
         WrapperError: the source gave another number of bytes than it announced.
     """
+    with replacing(path) as file:
+        return _write(source, path, file.write, step)
+
+
+def write_blob_into(
+    source: WeightSource, draft: Draft, name: str, path: Path, *, step: Step | None = None
+) -> BlobInfo:
+    """Write constants and trailer into a wheel.
+
+    Args:
+        source, step: as for `write_blob`, and so are the errors.
+        draft: the wheel.
+        name: of the blob in it.
+        path: where the blob would lie in its model's folder, where there is none then.
+    """
+    nbytes = _nbytes(source) + TRAILER_NBYTES
+    with draft.member(name, nbytes) as write:
+        blob = _write(source, path, write, step)
+    draft.list(name, blob.file_sha256, nbytes)
+    return blob
+
+
+def _write(
+    source: WeightSource,
+    path: Path,
+    write: Callable[[bytes | memoryview], object],
+    step: Step | None,
+) -> BlobInfo:
     constants = hashlib.sha256()
     step = step or Step("weights")
     step.expect(source.nbytes, "bytes")
-    with replacing(path) as file:
-        nbytes = write_hashed(_counted(padded(source), step), file.write, constants)
-        _check_length(source, nbytes)
-        whole = constants.copy()
-        tail = trailer(nbytes, constants.digest())
-        file.write(tail)
-        whole.update(tail)
+    nbytes = write_hashed(_counted(padded(source), step), write, constants)
+    _check_length(source, nbytes)
+    whole = constants.copy()
+    tail = trailer(nbytes, constants.digest())
+    write(tail)
+    whole.update(tail)
     return BlobInfo(path, nbytes, constants.digest(), whole.hexdigest())
 
 
@@ -101,8 +129,13 @@ def read_trailer(data: bytes) -> Trailer:
     return Trailer(magic, version, (first, second), nbytes, digest)
 
 
+def _nbytes(source: WeightSource) -> int:
+    """Bytes of the constants in the blob."""
+    return source.nbytes or BLOB_ALIGNMENT
+
+
 def _check_length(source: WeightSource, written: int) -> None:
-    expected = max(source.nbytes, BLOB_ALIGNMENT) if source.nbytes == 0 else source.nbytes
+    expected = _nbytes(source)
     if written != expected:
         raise WrapperError(
             "the weights changed while they were written",

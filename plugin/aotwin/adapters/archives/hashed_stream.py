@@ -1,13 +1,10 @@
-"""Write a stream and hash it on the way, each by a processor of its own."""
+"""Write a stream that is read and hashed ahead, each by a processor of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
-
-#: below this, handing a chunk to another thread costs more than hashing it
-_WORTH_A_THREAD = 256 * 1024
 
 
 class Digest(Protocol):
@@ -23,25 +20,29 @@ def write_hashed(
     write: Callable[[bytes | memoryview], object],
     digest: Digest,
 ) -> int:
-    """Write all chunks in order, and update the digest with them meanwhile.
+    """Write all chunks in order, while the next one is read, and the digest updated with it.
 
     Args:
-        chunks: a chunk is looked at only until the next one is asked for.
+        chunks: taken by a thread of its own; a chunk is looked at only until the next but one is
+            asked for.
         write: takes a whole chunk. What it raises ends the stream.
         digest: holds what was written when this returns.
 
     Returns:
         Bytes of all chunks.
     """
-    nbytes = 0
+    nbytes, left = 0, iter(chunks)
+
+    def hashed() -> bytes | memoryview | None:
+        chunk = next(left, None)
+        if chunk is not None:
+            digest.update(chunk)
+        return chunk
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="aotwin-hash") as worker:
-        for chunk in chunks:
-            if len(chunk) < _WORTH_A_THREAD:
-                write(chunk)
-                digest.update(chunk)
-            else:
-                hashing = worker.submit(digest.update, chunk)
-                write(chunk)
-                hashing.result()
+        ahead = worker.submit(hashed)
+        while (chunk := ahead.result()) is not None:
+            ahead = worker.submit(hashed)
+            write(chunk)
             nbytes += len(chunk)
     return nbytes

@@ -10,8 +10,12 @@ import base64
 import csv
 import hashlib
 import io
+import os
+import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -105,6 +109,75 @@ def check_names(names: Sequence[str]) -> None:
         )
 
 
+class Draft:
+    """A wheel that is begun before all of its members are known, in a file of its own.
+
+    What is large goes in as soon as it is there, and is written once; `write_wheel` adds the rest.
+    Beside what the build does next, what was written is hashed and goes to the disk.
+
+    Args:
+        file: an empty one, open for reading and writing.
+        path: its name, on the disk of the finished wheel.
+        epoch: the time of all members, in seconds since 1970.
+    """
+
+    def __init__(self, file: BinaryIO, path: Path, epoch: int) -> None:
+        self.file, self.path, self.epoch = file, path, epoch
+        self.archive = zipfile.ZipFile(file, "w")
+        #: members so far, as RECORD lists them
+        self.record: list[tuple[str, str, str]] = []
+        self._beside = ThreadPoolExecutor(2, thread_name_prefix="aotwin-wheel")
+        self._hashed, self._digest, self._lock = 0, hashlib.sha256(), threading.Lock()
+
+    @contextmanager
+    def member(self, name: str, nbytes: int) -> Iterator[Callable[[bytes | memoryview], object]]:
+        """Write a stored member.
+
+        Yields:
+            What takes its bytes, `nbytes` in all. `list` it then.
+
+        Raises:
+            StorageError: the disk is full or cannot be written.
+        """
+        info = _zip_info(Member(name, io.BytesIO, nbytes, stored=True), self.epoch)
+        with storage_errors(self.path), self.archive.open(info, "w") as sink:
+            yield sink.write
+
+    def list(self, name: str, sha256: str, nbytes: int) -> None:
+        """Tell RECORD of a member that was written: its digest, hex, and bytes."""
+        self.record.append(_row(name, bytes.fromhex(sha256), nbytes))
+        with storage_errors(self.path):
+            self.file.flush()
+        self._beside.submit(self._hash, self.file.tell())
+        self._beside.submit(os.fsync, self.file.fileno())
+
+    def sha256(self) -> str:
+        """The digest of the finished file, hex.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        with storage_errors(self.path):
+            self._hash(self.file.seek(0, os.SEEK_END))
+        return self._digest.hexdigest()
+
+    def _hash(self, end: int) -> None:
+        """Go on with the digest up to an offset: what lies before it does not change any more."""
+        with self._lock:
+            while self._hashed < end and (
+                chunk := os.pread(self.file.fileno(), min(_CHUNK, end - self._hashed), self._hashed)
+            ):
+                self._digest.update(chunk)
+                self._hashed += len(chunk)
+
+    def close(self) -> None:
+        """Let go of the archive, finished or not; the file is the caller's."""
+        self._beside.shutdown(cancel_futures=True)
+        # What was never finished is nobody's wheel, wherever its writing ended.
+        with suppress(OSError, ValueError):
+            self.archive.close()
+
+
 def write_wheel(
     path: Path,
     members: Sequence[Member],
@@ -112,6 +185,7 @@ def write_wheel(
     dist_info: str,
     epoch: int,
     step: Step | None = None,
+    draft: Draft | None = None,
 ) -> None:
     """Write a wheel under a temporary name, check it, and only then give it its name.
 
@@ -121,6 +195,7 @@ def write_wheel(
         dist_info: name of the `.dist-info` folder that RECORD goes to.
         epoch: time of all members, in seconds since 1970 (see `aotwin.reproducible`).
         step: gets to know how many bytes are written, and read again.
+        draft: a wheel that some members are in already, of the same time; it becomes the wheel.
 
     Raises:
         CheckError: a name that Windows cannot have, or bytes in the wheel that do not hash to the
@@ -131,15 +206,34 @@ def write_wheel(
     step = step or Step("pack")
     again = sum(member.nbytes for member in members if _is_reread(member))
     step.expect(sum(member.nbytes for member in members) + again, "bytes")
-    check_names([*(member.name for member in members), record_name])
+    before = [] if draft is None else [row[0] for row in draft.record]
+    check_names([*before, *(member.name for member in members), record_name])
+    ordered = sorted(members, key=lambda member: _place(member.name, dist_info))
+    if draft is None:
+        with replacing(path, durable=True) as file:
+            _finish(Draft(file, path, epoch), ordered, record_name, step)
+        return
+    with storage_errors(path):
+        _finish(draft, ordered, record_name, step)
+        draft.file.flush()
+        os.fsync(draft.file.fileno())
+        draft.path.replace(path)
+
+
+def _finish(draft: Draft, ordered: Sequence[Member], record_name: str, step: Step) -> None:
+    """Add all other members to a draft, RECORD at the end, and check what is sealed."""
+    with draft.archive as archive:
+        rows = [_write(archive, member, draft.epoch, step) for member in ordered]
+        dist_info = record_name.rpartition("/")[0]
+        rows = sorted([*draft.record, *rows], key=lambda row: _place(row[0], dist_info))
+        content = _render_record([*rows, (record_name, "", "")])
+        _write(archive, Member.from_bytes(record_name, content), draft.epoch)
+    _check_digests(draft.file, draft.path, ordered, step)
+
+
+def _place(name: str, dist_info: str) -> tuple[bool, str]:
     # dist-info comes last, as the specification recommends: it can be replaced without a rewrite.
-    ordered = sorted(members, key=lambda m: (m.name.startswith(f"{dist_info}/"), m.name))
-    with replacing(path, durable=True) as file:
-        with zipfile.ZipFile(file, "w") as archive:
-            record = [_write(archive, member, epoch, step) for member in ordered]
-            content = _render_record([*record, (record_name, "", "")])
-            _write(archive, Member.from_bytes(record_name, content), epoch)
-        _check_digests(file, path, ordered, step)
+    return name.startswith(f"{dist_info}/"), name
 
 
 def write_archive(path: Path, members: Sequence[Member], *, epoch: int) -> None:
@@ -175,8 +269,13 @@ def _write(
             next_step="Build again, and leave the project's files alone meanwhile.",
         )
     _compare(member, digest.hexdigest())
-    encoded = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
-    return member.name, f"sha256={encoded}", str(nbytes)
+    return _row(member.name, digest.digest(), nbytes)
+
+
+def _row(name: str, digest: bytes, nbytes: int) -> tuple[str, str, str]:
+    """A row of RECORD."""
+    encoded = base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    return name, f"sha256={encoded}", str(nbytes)
 
 
 def _chunks(source: IO[bytes], nbytes: int, step: Step | None = None) -> Iterator[bytes]:

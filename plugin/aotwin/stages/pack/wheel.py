@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from aotwin.adapters.archives.wheel_zip import Member, write_wheel
+from aotwin.adapters.archives.wheel_zip import Draft, Member, write_wheel
 from aotwin.errors import ConfigurationError, StorageError
 from aotwin.progress import Step
 from aotwin.reproducible import source_date_epoch
@@ -72,6 +72,7 @@ def pack_wheel(
     libs: Sequence[PackedFile] = (),
     licenses: Mapping[str, bytes] | None = None,
     step: Step | None = None,
+    draft: Draft | None = None,
 ) -> Path:
     """Write `<name>-<version>-py3-none-<wheel_tag>.whl`.
 
@@ -85,6 +86,7 @@ def pack_wheel(
         libs: DLLs that models share.
         licenses: of what is linked into the models: file name -> text.
         step: gets to know how many bytes are packed.
+        draft: the wheel as it is so far: what of the models is in it is not among `models`.
 
     Returns:
         Path of the wheel.
@@ -116,7 +118,7 @@ def pack_wheel(
         if sbom is not None:
             metadata = archive.read(f"{dist_info}/METADATA").decode("utf-8", "replace")
             members.append(Member.from_bytes(f"{dist_info}/{SBOM_PATH}", sbom(metadata, epoch)))
-        write_wheel(path, members, dist_info=dist_info, epoch=epoch, step=step)
+        write_wheel(path, members, dist_info=dist_info, epoch=epoch, step=step, draft=draft)
     return path
 
 

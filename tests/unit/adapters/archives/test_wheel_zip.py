@@ -8,6 +8,8 @@ import io
 import os
 import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -17,7 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from installer.sources import WheelFile
 
-from aotwin.adapters.archives.wheel_zip import Member, check_names, write_wheel
+from aotwin.adapters.archives.wheel_zip import Draft, Member, check_names, write_wheel
 from aotwin.adapters.storage.files import replacing
 from aotwin.errors import AotwinError, CheckError, StorageError
 from aotwin.portable_names import MAX_PATH_UNITS, first_clash, name_problem, path_problem
@@ -153,6 +155,73 @@ def test_a_stage_hears_how_much_is_packed_and_read_again(tmp_path: Path) -> None
         tmp_path / "w.whl", members, dist_info="d-1.dist-info", epoch=DEFAULT_EPOCH, step=step
     )
     assert (step.done, step.total, step.unit) == (2005, 2005, "bytes")
+
+
+@contextmanager
+def drafted(folder: Path) -> Iterator[Draft]:
+    """A wheel that is begun in a file beside the later one."""
+    path = folder / "draft"
+    with path.open("x+b") as file:
+        draft = Draft(file, path, DEFAULT_EPOCH)
+        try:
+            yield draft
+        finally:
+            draft.close()
+
+
+def test_a_wheel_may_be_begun_with_what_is_large(tmp_path: Path) -> None:
+    weights = {"m/a.blob": bytes(range(256)) * 9000, "z.blob": b"little"}
+    rest = [Member.from_bytes("m/m.dll", b"dll", stored=True, sha256=sha256(b"dll"))]
+    with drafted(tmp_path) as draft:
+        for name, content in weights.items():
+            with draft.member(name, len(content)) as take:
+                take(content[:5])
+                take(memoryview(content)[5:])
+            draft.list(name, sha256(content), len(content))
+        write_wheel(
+            wheel(tmp_path),
+            [*DESCRIPTION, *rest],
+            dist_info=INFO,
+            epoch=DEFAULT_EPOCH,
+            draft=draft,
+        )
+        assert draft.sha256() == sha256(wheel(tmp_path).read_bytes())
+    assert list(tmp_path.iterdir()) == [wheel(tmp_path)]
+    archive = zipfile.ZipFile(wheel(tmp_path))
+    names = ["m/a.blob", "z.blob", "m/m.dll", *(f"{INFO}/{x}" for x in ("METADATA", "WHEEL"))]
+    assert archive.namelist() == [*names, f"{INFO}/RECORD"]
+    assert {name: archive.read(name) for name in weights} == weights
+    assert archive.getinfo("m/a.blob").compress_type == zipfile.ZIP_STORED
+    with WheelFile.open(wheel(tmp_path)) as source:
+        source.validate_record()
+    rows = [line.partition(",")[0] for line in archive.read(f"{INFO}/RECORD").decode().split()]
+    assert rows == ["m/a.blob", "m/m.dll", "z.blob", *names[3:], f"{INFO}/RECORD"]
+
+
+def test_what_a_wheel_was_begun_with_clashes_with_the_rest_by_name(tmp_path: Path) -> None:
+    with drafted(tmp_path) as draft, pytest.raises(CheckError, match="only one"):
+        with draft.member("m/A.blob", 1) as take:
+            take(b"x")
+        draft.list("m/A.blob", sha256(b"x"), 1)
+        write_wheel(
+            wheel(tmp_path),
+            [Member.from_bytes("m/a.blob", b"y"), *DESCRIPTION],
+            dist_info=INFO,
+            epoch=DEFAULT_EPOCH,
+            draft=draft,
+        )
+    assert not wheel(tmp_path).exists()
+
+
+def test_a_wheel_that_was_begun_and_never_finished_is_let_go_of(tmp_path: Path) -> None:
+    with (
+        pytest.raises(RuntimeError, match="no weights"),
+        drafted(tmp_path) as draft,
+        draft.member("m/a.blob", 100) as take,
+    ):
+        take(b"x")
+        raise RuntimeError("no weights")
+    assert draft.file.closed
 
 
 @pytest.mark.parametrize("declared", [9, 11], ids=["grew", "shrank"])
