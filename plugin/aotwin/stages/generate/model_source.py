@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib.metadata
 import os
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -222,6 +225,7 @@ class _Program:
     def _loaded(self) -> Any:
         from aotwin.stages.generate.program import load_program, require_program
 
+        _end_without_collection()
         if self._program is None:
             self._program = (
                 load_program(os.fspath(self._source), self._project_dir)
@@ -229,6 +233,12 @@ class _Program:
                 else require_program(self._source)
             )
         return self._program
+
+
+@cache
+def _end_without_collection() -> None:
+    """Let this process end without a search for garbage among all that torch has made: seconds."""
+    atexit.register(gc.freeze)
 
 
 def _remarks() -> tuple[str, ...]:
