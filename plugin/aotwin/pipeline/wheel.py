@@ -25,7 +25,7 @@ from aotwin.progress import Progress
 from aotwin.reporting import require_libraries, write_report, write_timings
 from aotwin.reproducible import source_date_epoch
 from aotwin.session import Session, open_session
-from aotwin.stages.pack import check_pure, distribution_of
+from aotwin.stages.pack import check_pure, distribution_of, wheel_name
 from aotwin.stages.sign import Signer, open_signer
 from aotwin.target.toolchain import load_toolchain
 
@@ -58,7 +58,8 @@ def build_wheel(
         require_libraries()
     signer = _signer(settings, progress)
     sources = open_sources(settings, toolchain)
-    with working_folder(wheel_directory) as work, _draft(settings, work) as draft:
+    final = wheel_directory / wheel_name(pure_wheel, toolchain.wheel_tag)
+    with working_folder(wheel_directory) as work, _draft(settings, work, final) as draft:
         with open_session(
             toolchain,
             sources.torch_version,
@@ -94,20 +95,18 @@ def _signer(settings: Settings, progress: Progress) -> Signer | None:
 
 
 @contextmanager
-def _draft(settings: Settings, work: Path) -> Iterator[Draft | None]:
+def _draft(settings: Settings, work: Path, final: Path) -> Iterator[Draft | None]:
     """The wheel, begun for the weights; None where models are opened at the build, in folders."""
     if settings.check != "static":
         yield None
         return
-    path = work / "wheel"
+    path, epoch = work / "wheel", source_date_epoch()
     with storage_errors(path):
-        file = path.open("x+b")
-    with file:
-        draft = Draft(file, path, source_date_epoch())
-        try:
-            yield draft
-        finally:
-            draft.close()
+        draft = Draft(path.open("x+b"), path, epoch, wheel=final)
+    try:
+        yield draft
+    finally:
+        draft.close()
 
 
 def _make(sources: Sources, work: Path, blobs: Blobs, session: Session) -> Made:

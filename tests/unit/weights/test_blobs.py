@@ -63,10 +63,9 @@ def build(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Build]:
         yield Build(Blobs(Progress(said)), tmp_path, said)
         return
     path = tmp_path / "wheel"
-    with path.open("x+b") as file:
-        draft = Draft(file, path, 315532800)
-        yield Build(Blobs(Progress(said), draft), tmp_path, said)
-        draft.close()
+    draft = Draft(path.open("x+b"), path, 315532800)
+    yield Build(Blobs(Progress(said), draft), tmp_path, said)
+    draft.close()
 
 
 def stored(build: Build) -> dict[str, bytes]:

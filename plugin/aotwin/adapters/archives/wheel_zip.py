@@ -119,10 +119,13 @@ class Draft:
         file: an empty one, open for reading and writing.
         path: its name, on the disk of the finished wheel.
         epoch: the time of all members, in seconds since 1970.
+        wheel: what it becomes, for messages; by default its name is that of its file.
     """
 
-    def __init__(self, file: BinaryIO, path: Path, epoch: int) -> None:
-        self.file, self.path, self.epoch = file, path, epoch
+    def __init__(
+        self, file: BinaryIO, path: Path, epoch: int, *, wheel: Path | None = None
+    ) -> None:
+        self.file, self.path, self.epoch, self.wheel = file, path, epoch, wheel or path
         self.archive = zipfile.ZipFile(file, "w")
         #: members so far, as RECORD lists them
         self.record: list[tuple[str, str, str]] = []
@@ -140,13 +143,13 @@ class Draft:
             StorageError: the disk is full or cannot be written.
         """
         info = _zip_info(Member(name, io.BytesIO, nbytes, stored=True), self.epoch)
-        with storage_errors(self.path), self.archive.open(info, "w") as sink:
+        with storage_errors(self.wheel), self.archive.open(info, "w") as sink:
             yield sink.write
 
     def list(self, name: str, sha256: str, nbytes: int) -> None:
         """Tell RECORD of a member that was written: its digest, hex, and bytes."""
         self.record.append(_row(name, bytes.fromhex(sha256), nbytes))
-        with storage_errors(self.path):
+        with storage_errors(self.wheel):
             self.file.flush()
         self._beside.submit(self._hash, self.file.tell())
         self._beside.submit(os.fsync, self.file.fileno())
@@ -157,7 +160,7 @@ class Draft:
         Raises:
             StorageError: it cannot be read.
         """
-        with storage_errors(self.path):
+        with storage_errors(self.wheel):
             self._hash(self.file.seek(0, os.SEEK_END))
         return self._digest.hexdigest()
 
@@ -171,11 +174,13 @@ class Draft:
                 self._hashed += len(chunk)
 
     def close(self) -> None:
-        """Let go of the archive, finished or not; the file is the caller's."""
+        """Let go of the file, finished or not."""
         self._beside.shutdown(cancel_futures=True)
-        # What was never finished is nobody's wheel, wherever its writing ended.
+        # What was never finished is nobody's wheel, and what was is on the disk already.
         with suppress(OSError, ValueError):
             self.archive.close()
+        with suppress(OSError):
+            self.file.close()
 
 
 def write_wheel(
@@ -228,7 +233,7 @@ def _finish(draft: Draft, ordered: Sequence[Member], record_name: str, step: Ste
         rows = sorted([*draft.record, *rows], key=lambda row: _place(row[0], dist_info))
         content = _render_record([*rows, (record_name, "", "")])
         _write(archive, Member.from_bytes(record_name, content), draft.epoch)
-    _check_digests(draft.file, draft.path, ordered, step)
+    _check_digests(draft.file, draft.wheel, ordered, step)
 
 
 def _place(name: str, dist_info: str) -> tuple[bool, str]:

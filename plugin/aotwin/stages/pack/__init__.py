@@ -11,6 +11,7 @@ from aotwin.stages.pack.wheel import (
     check_pure,
     distribution_of,
     pack_wheel,
+    wheel_name,
 )
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "linked_components",
     "pack_wheel",
     "render_sbom",
+    "wheel_name",
     "write_pt2",
 ]

@@ -101,7 +101,7 @@ def pack_wheel(
     epoch = source_date_epoch()
     name = _WheelName.parse(pure_wheel.name)
     tag = f"py3-none-{wheel_tag}"
-    path = output_dir / name.with_tag(tag)
+    path = output_dir / wheel_name(pure_wheel, wheel_tag)
     with _open(pure_wheel) as archive:
         dist_info = _dist_info(archive, pure_wheel.name)
         _require_pure(archive, dist_info, pure_wheel.name)
@@ -120,6 +120,15 @@ def pack_wheel(
             members.append(Member.from_bytes(f"{dist_info}/{SBOM_PATH}", sbom(metadata, epoch)))
         write_wheel(path, members, dist_info=dist_info, epoch=epoch, step=step, draft=draft)
     return path
+
+
+def wheel_name(pure_wheel: Path, wheel_tag: str) -> str:
+    """The file name of the target's wheel.
+
+    Raises:
+        ConfigurationError: the project's is not named like a wheel.
+    """
+    return _WheelName.parse(pure_wheel.name).with_tag(f"py3-none-{wheel_tag}")
 
 
 def distribution_of(pure_wheel: Path) -> str:

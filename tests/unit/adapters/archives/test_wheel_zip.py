@@ -161,12 +161,11 @@ def test_a_stage_hears_how_much_is_packed_and_read_again(tmp_path: Path) -> None
 def drafted(folder: Path) -> Iterator[Draft]:
     """A wheel that is begun in a file beside the later one."""
     path = folder / "draft"
-    with path.open("x+b") as file:
-        draft = Draft(file, path, DEFAULT_EPOCH)
-        try:
-            yield draft
-        finally:
-            draft.close()
+    draft = Draft(path.open("x+b"), path, DEFAULT_EPOCH)
+    try:
+        yield draft
+    finally:
+        draft.close()
 
 
 def test_a_wheel_may_be_begun_with_what_is_large(tmp_path: Path) -> None:
