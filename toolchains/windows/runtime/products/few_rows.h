@@ -7,6 +7,8 @@ namespace aotwin::runtime::products {
 
 // More rows than this are worth a panel.
 inline constexpr int64_t few_rows_most = 24;
+// And more than this are worth one of the rows themselves, by weights that lie (lying_rows.h).
+inline constexpr int64_t dot_rows_most = 8;
 
 // False where the layout or the number of rows is better served by tiles: then nothing was done.
 // `pairs`: tiles multiply pairs at once, so that they are better sooner.

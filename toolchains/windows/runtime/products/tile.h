@@ -127,6 +127,24 @@ void multiply(const void* a_panel, const void* b_panel, int64_t k, void* tile, b
                    " %[right], %[number], %[high]"                                                                                   \
                    : [low] "+" AOTWIN_REGISTER(low), [high] "+" AOTWIN_REGISTER(high), [number] "=&" AOTWIN_REGISTER(number)         \
                    : [left] AOTWIN_REGISTER(left), [right] AOTWIN_REGISTER(right), [from] "r"(from), [stride] "r"(stride), [at] "i"(Offset))
+#if AOTWIN_LEVEL == 4
+// By one register: it is spread by the multiplication.
+#define AOTWIN_ADD_ONE(type, place, times) \
+  __asm__ volatile("vfmadd231p" type " " place "%{" times "%}, %[left], %[sum]" : [sum] "+v"(sum) : [left] "v"(left), [from] "r"(from), [stride] "r"(stride), [at] "i"(Offset))
+template <class C, int Times, int Offset>
+AOTWIN_ALWAYS void add_row(Vector<C>& sum, Vector<C> left, const char* from, int64_t stride) {
+  if constexpr (sizeof(C) == 4) {
+    if constexpr (Times == 0) AOTWIN_ADD_ONE("s", "%c[at](%[from])", "1to16");
+    if constexpr (Times == 1) AOTWIN_ADD_ONE("s", "%c[at](%[from],%[stride])", "1to16");
+    if constexpr (Times == 2) AOTWIN_ADD_ONE("s", "%c[at](%[from],%[stride],2)", "1to16");
+  } else {
+    if constexpr (Times == 0) AOTWIN_ADD_ONE("d", "%c[at](%[from])", "1to8");
+    if constexpr (Times == 1) AOTWIN_ADD_ONE("d", "%c[at](%[from],%[stride])", "1to8");
+    if constexpr (Times == 2) AOTWIN_ADD_ONE("d", "%c[at](%[from],%[stride],2)", "1to8");
+  }
+}
+#undef AOTWIN_ADD_ONE
+#endif
 template <class C, int Times, int Offset>
 AOTWIN_ALWAYS void add_row(Vector<C>& low, Vector<C>& high, Vector<C> left, Vector<C> right, const char* from, int64_t stride) {
   Vector<C> number;
@@ -172,6 +190,10 @@ void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_
     const auto row = [&]<int Row>() __attribute__((always_inline)) {
       if constexpr (Vectors == 2 && __is_same(Op, OfNumbers<C>)) {
         add_row<C, Row % 3, At * size>(acc[Row][0], acc[Row][1], column[0], column[1], a[Row / 3], stride);
+#if AOTWIN_LEVEL == 4
+      } else if constexpr (__is_same(Op, OfNumbers<C>)) {
+        add_row<C, Row % 3, At * size>(acc[Row][0], column[0], a[Row / 3], stride);
+#endif
       } else {
         const V value = spread<C>(*reinterpret_cast<const Loose*>(a[Row / 3] + Row % 3 * stride + At * size));
 #pragma clang loop unroll(full)
@@ -191,6 +213,10 @@ void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_
     for (int part = 0; part < 4; ++part) {
       __builtin_prefetch(line, 0, 2);
       __builtin_prefetch(line + ahead_more, 0, 2);
+      if constexpr (Vectors == 1) {  // so little is done with each number that all rows must be asked for
+        __builtin_prefetch(line + 2 * ahead_more, 0, 2);
+        __builtin_prefetch(line + 3 * ahead_more, 0, 2);
+      }
       line += ahead_part;
       one.template operator()<0>();
       one.template operator()<1>();
