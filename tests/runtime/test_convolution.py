@@ -143,6 +143,8 @@ NETWORKS = {
     "groups of eight": ((1, 48, 13, 20), (48, 8, 5, 3), one_for_all(2, 1, 2, groups=6)),
     "groups of sixteen": ((2, 64, 9, 12), (64, 16, 3, 3), one_for_all(2, 1, 1, groups=4)),
     "depthwise of ConvNeXt": ((1, 96, 20, 20), (96, 1, 7, 7), one_for_all(2, 1, 3, groups=96)),
+    "colours, long lines": ((2, 3, 9, 250), (40, 3, 5, 5), one_for_all(2, 2, 2)),
+    "colours, bare": ((1, 4, 12, 30), (70, 4, 2, 3), one_for_all(2, 1, 0)),
     "patches": ((1, 3, 64, 64), (48, 3, 16, 16), one_for_all(2, 16)),
     "Whisper": ((1, 80, 300), (96, 80, 3), one_for_all(1, 2, 1)),
     "samples of sound": ((1, 1, 4000), (64, 1, 10), one_for_all(1, 5)),

@@ -138,6 +138,8 @@ void convolve_into(const Geometry& g, bool rows, const Tensor& input, const Tens
   set_addends(product, g, rows, bias, other, fused);
   if (rows && suits_winograd(g)) {
     convolve_winograd(g, input.data(), weight.data(), product.finish);
+  } else if (rows && suits_lines(g)) {
+    convolve_lines(g, input.data(), weight.data(), product.finish);
   } else if (rows) {
     convolve_rows(g, input.data(), weight.data(), product);
   } else {

@@ -36,7 +36,7 @@ AOTWIN_ALWAYS Vector<float> activate(Activation activation, Vector<float> x, flo
     case Activation::silu:
       return x * sigmoid(x);
     case Activation::gelu:
-      return x * 0.5F * (1.0F + erf(x * 0.707106781186547524F));
+      return gelu(x);
     case Activation::gelu_tanh:
       return 0.5F * x * (1.0F + tanh(0.797884560802865356F * (x + 0.044715F * x * x * x)));
     case Activation::hardswish:

@@ -49,6 +49,10 @@ void convolve_planes(const Geometry& geometry, const void* input, const void* we
 bool suits_winograd(const Geometry& geometry);
 void convolve_winograd(const Geometry& geometry, const void* input, const void* weight, const Finish& finish);
 
+// Few channels: lines of the input are multiplied as they lie; arguments as convolve_rows has them.
+bool suits_lines(const Geometry& geometry);
+void convolve_lines(const Geometry& geometry, const void* input, const void* weight, const Finish& finish);
+
 // Groups of few channels, with as many results; not for float64. Weights as floats, from [groups * out channels, taps, channels].
 bool has_small_groups(const Geometry& geometry);
 Tensor weights_by_taps(const Geometry& geometry, const void* weight);

@@ -1,6 +1,7 @@
-// The order of work. A is packed once, by all threads, in blocks of k; then each tile of results (some hundred rows by a few panels of
-// columns) is one thread's: it packs its panels of B, block of k by block of k, multiplies them with A's while they are in the nearest
-// cache, keeps the sums beside them, and finishes when the last block of k is in. A tile's sums depend on nothing but the shape.
+// The order of work. A is packed once, by all threads, in blocks of k, unless there are few columns: then its rows are used as they lie. Each
+// tile of results (some hundred rows by a few panels of columns) is one thread's: it packs its panels of B, block of k by block of k, multiplies
+// them with A's while they are in the nearest cache, keeps the sums beside them, and finishes a panel's when the last block of k is in. A
+// tile's sums depend on nothing but the shape.
 #include "tiles.h"
 
 #include <algorithm>
@@ -18,6 +19,7 @@ namespace {
 constexpr int64_t rows_of_tile = 280;       // A's block of a tile: 290 kB of the second cache
 constexpr int64_t panels_of_tile = 4;
 constexpr int64_t packed_most = 8 << 20;    // elements of A that are packed at a time
+constexpr int64_t lying_columns_most = 256;  // of results, by rows that are not laid out
 constexpr int64_t slack = 16;               // elements that pack_lanes writes past a panel
 constexpr int64_t work_per_thread = 1 << 16;
 
@@ -35,6 +37,7 @@ struct Plan {
   int64_t column_tiles = 1;
   int64_t panel_stride = 0;  // bytes between A's panels
   bool direct = false;       // B's panels are made while the first rows are multiplied by them
+  bool lying = false;        // A's rows are multiplied as they lie
   // Of this round
   int64_t first_unit = 0;  // (batch, row tile)
   int64_t units = 0;
@@ -95,6 +98,11 @@ const char* columns_of(const Plan& plan, int64_t batch, int64_t column, int64_t 
   const Product& product = plan.product;
   const int64_t at = batch * product.b.batch + column * product.b.column + block * plan.k_block * product.b.row;
   return static_cast<const char*>(product.b.data) + at * static_cast<int64_t>(element_size(product.b_dtype));
+}
+
+const char* row_of(const Plan& plan, int64_t batch, int64_t row, int64_t block) {
+  const Product& product = plan.product;
+  return static_cast<const char*>(product.a.data) + (batch * product.a.batch + row * product.a.row + block * plan.k_block) * plan.size;
 }
 
 // Where the next panel of B lies, for asking memory ahead: call after call of `multiply` takes its share of the panel's lines.
@@ -169,7 +177,7 @@ Tile tile_of(const Plan& plan, int64_t index) {
 }
 
 // Of the panel after the one at `at`, if it is one to be multiplied as it lies.
-const char* following_columns(const Plan& plan, const Tile& tile, const Tile& next, int64_t at, int64_t block) {
+const char* following_columns(const Plan& plan, const Tile& tile, const Tile* next, int64_t at, int64_t block) {
   const int64_t width = plan.kernels.width;
   if (at + 2 * width <= tile.columns) {
     return columns_of(plan, tile.batch, tile.first_column + at + width, block);
@@ -177,56 +185,115 @@ const char* following_columns(const Plan& plan, const Tile& tile, const Tile& ne
   if (block + 1 < plan.k_blocks) {
     return columns_of(plan, tile.batch, tile.first_column, block + 1);
   }
-  return columns_of(plan, next.batch, next.first_column, 0);
+  return next != nullptr ? columns_of(plan, next->batch, next->first_column, 0) : columns_of(plan, tile.batch, tile.first_column, 0);
 }
 
-// `sums` holds, panel of columns by panel, row by row, what `multiply` adds up.
-void run_tile(const Plan& plan, const Tile& tile, const Tile& next, char* panel, char* sums) {
-  const Product& product = plan.product;
-  const int64_t width = plan.kernels.width;
-  for (int64_t block = 0; block < plan.k_blocks; ++block) {
-    const int64_t k = k_of(plan, block);
-    for (int64_t at = 0; at < tile.columns; at += width) {
-      const int64_t column = tile.first_column + at;
-      const int count = static_cast<int>(std::min(width, tile.columns - at));
-      const int full = count > width / 2 ? 1 : 0;
-      const int64_t now = full != 0 ? width : width / 2;
-      const bool direct = plan.direct && count == width;
-      if (!direct) {
-        pack_columns(plan, tile.batch, column, count, static_cast<int>(now), block, panel);
+// Asks for where a tile's results go, and for what is added to them: their lines are apart, and nobody else asks in time.
+void ask_for_results(const Finish& finish, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  const auto ask = [&](const void* data, int64_t stride, Dtype dtype) {
+    const auto size = static_cast<int64_t>(element_size(dtype));
+    const char* at = static_cast<const char*>(data) + (row * stride + column) * size;
+    for (int64_t i = 0; i < rows; ++i, at += stride * size) {
+      for (int64_t byte = 0; byte < columns * size; byte += 64) {
+        __builtin_prefetch(at + byte, 0, 3);
       }
-      const Ahead ahead = plan.direct                      ? Ahead{plan.packed}
-                          : at + width < tile.columns       ? ahead_of(plan, tile.batch, column + width, block)
-                          : block + 1 < plan.k_blocks ? ahead_of(plan, tile.batch, tile.first_column, block + 1)
-                                                      : ahead_of(plan, next.batch, next.first_column, 0);
-      char* to = sums + at * tile.rows.count * plan.size;
+    }
+  };
+  // Behind an activation of many operations stores keep nobody waiting.
+  if (finish.column == 1 && (finish.activation == Activation::none || finish.activation == Activation::relu)) {
+    ask(finish.out, finish.row, finish.dtype);
+  }
+  const Addend& other = finish.addends[1];
+  if (other.data != nullptr && other.column == 1 && other.row != 0 && other.data != finish.out) {
+    ask(other.data, other.row, other.dtype);
+  }
+}
+
+// A panel of columns within a tile.
+struct Columns {
+  int64_t at;  // from the tile's first
+  int count;
+  bool full;
+  bool direct;     // they are multiplied as they lie, once
+  int64_t width;   // of the panel
+};
+
+Ahead following_panel(const Plan& plan, const Tile& tile, const Tile* next, int64_t at, int64_t block) {
+  const int64_t width = plan.kernels.width;
+  if (plan.direct) {
+    return Ahead{plan.packed};
+  }
+  if (at + width < tile.columns) {
+    return ahead_of(plan, tile.batch, tile.first_column + at + width, block);
+  }
+  if (block + 1 < plan.k_blocks) {
+    return ahead_of(plan, tile.batch, tile.first_column, block + 1);
+  }
+  return next != nullptr ? ahead_of(plan, next->batch, next->first_column, 0) : Ahead{};
+}
+
+// Panel `i` of the tile's rows by a panel of columns.
+void multiply_panels(const Plan& plan, const Tile& tile, const Tile* next, const Columns& columns, int64_t block, int64_t i, int64_t row, int64_t height, char* panel,
+                     const Ahead& ahead, char* to) {
+  const Product& product = plan.product;
+  const int64_t k = k_of(plan, block);
+  const bool first = block == 0;
+  if (plan.lying) {
+    const char* const rows = row_of(plan, tile.batch, row, block);
+    const int64_t stride = product.a.row * plan.size;
+    // The rows that follow, once: for other columns they are in a near cache.
+    const bool more = columns.at == 0 && i + 1 < tile.rows.panels;
+    plan.kernels.multiply_rows[height][columns.full](rows, stride, panel, k, to, first, more ? rows + height * stride : rows, more ? stride : 0, more ? 4 * stride : 0,
+                                                     more ? 64 : 0);
+    return;
+  }
+  const char* const rows = packed_panel(plan, tile.unit_panel + i, block);
+  if (columns.direct && i == 0) {
+    plan.kernels.multiply_columns[height](rows, columns_of(plan, tile.batch, tile.first_column + columns.at, block), product.b.row * plan.size, k, to, first, panel,
+                                          following_columns(plan, tile, next, columns.at, block));
+    return;
+  }
+  const bool ask = i < ahead.calls;
+  plan.kernels.multiply[height][columns.full](rows, panel, units_of(plan, k), to, first, ask ? ahead.of_call(i) : plan.packed, ask ? ahead.part : 0, ask ? ahead.step : 0);
+}
+
+// `sums` holds what `multiply` adds up, panel of columns by panel, row by row. Where there is one block of k, the same place serves all panels, and
+// stays in the nearest cache. Results are written as soon as they are complete, while what follows is multiplied.
+void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel, char* sums) {
+  const Finish finish = finish_of(plan.product, tile.batch);
+  for (int64_t block = 0; block < plan.k_blocks; ++block) {
+    for (int64_t at = 0; at < tile.columns; at += plan.kernels.width) {
+      const int count = static_cast<int>(std::min<int64_t>(plan.kernels.width, tile.columns - at));
+      const bool full = count > plan.kernels.width / 2;
+      const Columns columns{at, count, full, plan.direct && count == plan.kernels.width, full ? plan.kernels.width : plan.kernels.width / 2};
+      if (!columns.direct) {
+        pack_columns(plan, tile.batch, tile.first_column + at, count, static_cast<int>(columns.width), block, panel);
+      }
+      const Ahead ahead = following_panel(plan, tile, next, at, block);
+      char* to = sums + (plan.k_blocks == 1 ? 0 : at * tile.rows.count * plan.size);
       int64_t row = tile.rows.first;
       for (int64_t i = 0; i < tile.rows.panels; ++i) {
-        const int64_t after = part(product.m, plan.row_panels, tile.rows.first_panel + i + 1);
-        const int64_t height = after - row;
-        const bool ask = i < ahead.calls;
-        if (direct && i == 0) {
-          plan.kernels.multiply_columns[height](packed_panel(plan, tile.unit_panel, block), columns_of(plan, tile.batch, column, block),
-                                                product.b.row * static_cast<int64_t>(sizeof(float)), k, to, block == 0, panel,
-                                                following_columns(plan, tile, next, at, block));
-          to += height * now * plan.size;
-          row = after;
-          continue;
+        const int64_t height = part(plan.product.m, plan.row_panels, tile.rows.first_panel + i + 1) - row;
+        const bool last = block + 1 == plan.k_blocks;
+        if (last) {
+          ask_for_results(finish, row, height, tile.first_column + at, count);
         }
-        plan.kernels.multiply[height][full](packed_panel(plan, tile.unit_panel + i, block), panel, units_of(plan, k), to, block == 0, ask ? ahead.of_call(i) : plan.packed,
-                                            ask ? ahead.part : 0, ask ? ahead.step : 0);
-        to += height * now * plan.size;
-        row = after;
+        multiply_panels(plan, tile, next, columns, block, i, row, height, panel, ahead, to);
+        if (last) {
+          plan.kernels.finish(finish, to, columns.width, row, height, tile.first_column + at, count);
+        }
+        to += plan.k_blocks == 1 ? 0 : height * columns.width * plan.size;
+        row += height;
       }
     }
   }
-  const Finish finish = finish_of(product, tile.batch);
-  for (int64_t at = 0; at < tile.columns; at += width) {
-    const int count = static_cast<int>(std::min(width, tile.columns - at));
-    const int64_t now = count > width / 2 ? width : width / 2;
-    const char* from = sums + at * tile.rows.count * plan.size;
-    plan.kernels.finish(finish, from, now, tile.rows.first, tile.rows.count, tile.first_column + at, count);
-  }
+}
+
+// Panels of A are not worth their making for few columns. Rows that share a place in the nearest cache would put each other out.
+bool rows_may_lie(const Product& product, const ProductKernels& kernels) {
+  const auto size = static_cast<int64_t>(element_size(product.dtype));
+  return product.pack_a == nullptr && product.a.column == 1 && kernels.unit == 1 && (product.dtype == Dtype::f32 || product.dtype == Dtype::f64) &&
+         product.n <= lying_columns_most && product.a.row * size % 2048 != 0;
 }
 
 }  // namespace
@@ -240,6 +307,8 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
   plan.k_block = plan.k_blocks == 1 ? product.k : ((product.k + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
   plan.k_blocks = (product.k + plan.k_block - 1) / plan.k_block;
   plan.direct = product.pack_b == nullptr && product.b.column == 1 && product.b.row >= product.n && product.b_dtype == Dtype::f32 && kernels.multiply_columns[1] != nullptr;
+  plan.lying = rows_may_lie(product, kernels);
+  plan.direct = plan.direct && !plan.lying;
   plan.row_panels = (product.m + kernels.rows - 1) / kernels.rows;
   plan.column_panels = (product.n + kernels.width - 1) / kernels.width;
   const int64_t panels_of_rows = std::max<int64_t>(1, rows_of_tile / kernels.rows);
@@ -263,7 +332,7 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
   const int64_t panel_bytes = (kernels.width * units_of(plan, plan.k_block) + slack) * plan.size;
   const int64_t sums_bytes = panels_of_tile * kernels.width * rows_most * plan.size;
   const int64_t own_bytes = (panel_bytes + sums_bytes + 127) / 64 * 64;
-  Scratch packed(static_cast<size_t>(units_of_round * unit_bytes));
+  Scratch packed(static_cast<size_t>(plan.lying ? 64 : units_of_round * unit_bytes));
   Scratch own(static_cast<size_t>(own_bytes * threads));
   plan.packed = packed.as<char>();
 
@@ -284,14 +353,16 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
     parallel(threads, [&](int index, int count) {
       char* const panel = own.as<char>() + index * own_bytes;
       char* const sums = panel + (panel_bytes + 63) / 64 * 64;
-      for (int64_t i = next_panel.fetch_add(1); i < panels; i = next_panel.fetch_add(1)) {
+      for (int64_t i = next_panel.fetch_add(1); i < (plan.lying ? 0 : panels); i = next_panel.fetch_add(1)) {
         pack_rows(plan, i);
       }
       barrier.wait(count);
       for (int64_t now = next_tile.fetch_add(1); now < tiles; now = next_tile.fetch_add(1)) {
         const Tile tile = tile_of(plan, now);
-        const Tile following = tile_of(plan, std::min(now + count, tiles - 1));  // most likely
-        run_tile(plan, tile, following, panel, sums);
+        // Only a guess, for what is asked for ahead: who takes a tile before its time may keep another thread from it.
+        const int64_t after = now + count;
+        const Tile following = after < tiles ? tile_of(plan, after) : tile;
+        run_tile(plan, tile, after < tiles ? &following : nullptr, panel, sums);
       }
     });
   }
