@@ -19,6 +19,7 @@ constexpr int64_t bytes_of_panels = 800 << 10;  // of a task: they stay in the s
 constexpr int64_t panels_most = 8;
 constexpr int64_t rows_of_tile = 56;  // rows that pass by a panel while it is in the nearest cache
 constexpr int64_t rows_of_task = 2048;
+constexpr int64_t least_rows_of_task = 360;
 constexpr int64_t slack = 16;  // elements that pack_lanes writes past a panel
 constexpr int64_t work_per_thread = 1 << 16;
 
@@ -217,6 +218,10 @@ void run_own_panels(const Product& product, const ProductKernels& kernels) {
   const int threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(thread_count(), static_cast<int64_t>(work / work_per_thread))));
   const int64_t most = std::clamp<int64_t>(bytes_of_panels / (plan.k_blocks * plan.panel_stride), 1, panels_most);
   plan.row_parts = (product.m + rows_of_task - 1) / rows_of_task;
+  // Enough tasks that a thread which other work delays gets fewer of them.
+  while (threads > 1 && plan.row_parts < product.m / least_rows_of_task && product.batch * plan.row_parts * ((plan.panels + most - 1) / most) < 4 * threads) {
+    ++plan.row_parts;
+  }
   while (plan.row_parts < plan.groups && product.batch * plan.row_parts * plan.panels < threads) {
     ++plan.row_parts;
   }
