@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aotwin.adapters.storage.files import storage_errors
-from aotwin.bindings import bound_run_time, fitting_torches, library_reference, listed_libs
+from aotwin.bindings import (
+    bound_run_time,
+    fitting_torches,
+    library_reference,
+    listed_libs,
+    suits_own_alone,
+)
 from aotwin.blobs import Blobs
 from aotwin.errors import ConfigurationError
 from aotwin.formats.manifest import MANIFEST_NAME, render_manifest
@@ -84,6 +90,8 @@ def start(
         cpu = session.toolchain.cpus[name]
         with session.progress.stage(f"generate {spec.name} for {cpu.name}"):
             wrapper, weights = generator.generate(cpu)
+            if suits_own_alone(spec, wrapper):
+                wrapper, weights = generator.generate(cpu, over_torch=True)
         for warning in dict.fromkeys(wrapper.warnings):
             session.progress.warn(f"{spec.name}: {warning}")
         # For the check: importing LIEF takes as long as a link.

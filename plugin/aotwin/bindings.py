@@ -6,6 +6,7 @@ Part of the pipeline, beside `assembly`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
@@ -17,6 +18,24 @@ from aotwin.stages.link import exported_names
 from aotwin.stages.runtime import RunTime, choose_run_time
 from aotwin.stages.wrapper import extern_targets
 from aotwin.values import RuntimeLibs, Wrapper
+
+#: a call of a C function of the run time
+_SHIM = re.compile(r"\b(aoti_torch_\w+)\(")
+#: the one by which convolutions run whose weights may lie by terms
+_CONVOLUTION = "aoti_torch_cpu_mkldnn__convolution_pointwise"
+
+
+def suits_own_alone(spec: ModelSpec, wrapper: Wrapper) -> bool:
+    """Whether a model will get torch's run time, and was laid out in a way that slows that down.
+
+    Torch copies weights of convolutions that lie by terms at each call. Told by the text of the
+    wrapper, before it is compiled; the object file has the last word on the run time.
+    """
+    if spec.runtime != "auto" or _CONVOLUTION not in wrapper.source:
+        return False
+    lacking = extern_targets(wrapper.extern_nodes)
+    called = _SHIM.findall(wrapper.source)
+    return not choose_run_time(spec.name, spec.runtime, called, fallbacks=lacking).own
 
 
 def bound_run_time(

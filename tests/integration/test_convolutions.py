@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+import aotwin  # noqa: E402
 from aotwin.stages.generate.aotinductor import generate  # noqa: E402
 from aotwin.stages.generate.convolutions import arrange_convolutions  # noqa: E402
 
@@ -200,6 +203,32 @@ def test_our_own_run_time_gets_weights_by_terms_where_they_are_one_group() -> No
     wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=["float32"])
     by_name = {constant.fqn: constant for constant in wrapper.constants}
     assert by_name["weight"].stride == (18, 1, 6, 2)
+
+
+class Determinants(nn.Module):
+    """A convolution before an operator that our own run time lacks."""
+
+    def __init__(self, *, lacking: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 6, 3, padding=1)
+        self.lacking = lacking
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)
+        return torch.linalg.det(y) if self.lacking else y.sum((-2, -1))
+
+
+@pytest.mark.zig
+@pytest.mark.parametrize("lacking", [False, True])
+def test_a_model_that_ends_over_torch_keeps_channels_last(lacking: bool, tmp_path: Path) -> None:
+    """Torch would copy weights that lie by terms at each call."""
+    module = Determinants(lacking=lacking).eval()
+    program = torch.export.export(module, (torch.randn(1, 4, 8, 8),))
+    model = aotwin.build_model(program, tmp_path, name="demo.net", runtime="auto").directory
+    manifest = json.loads((model / "aotwin.json").read_text("utf-8"))
+    assert (manifest.get("libs") is None) == lacking
+    stride = {one["fqn"]: one["stride"] for one in manifest["constants"]}["conv.weight"]
+    assert stride == ([36, 1, 12, 4] if lacking else [1, 6, 72, 24])
 
 
 def test_a_channels_last_weight_is_used_as_it_is_in_the_blob() -> None:

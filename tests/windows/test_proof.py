@@ -206,8 +206,8 @@ class Broken:
         self.torch_version = generator.torch_version
         self.samples = generator.samples
 
-    def generate(self, cpu: Any) -> tuple[Any, Any]:
-        return self._change(*self._generator.generate(cpu))
+    def generate(self, cpu: Any, *, over_torch: bool = False) -> tuple[Any, Any]:
+        return self._change(*self._generator.generate(cpu, over_torch=over_torch))
 
 
 def other_kernel(wrapper: Any, weights: Any) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ import gc
 import importlib.metadata
 import os
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -33,8 +34,11 @@ class Generator(Protocol):
         """The torch that the wrapper is for, and so the sysroot's."""
         ...
 
-    def generate(self, cpu: Cpu) -> tuple[Wrapper, WeightSource]:
+    def generate(self, cpu: Cpu, *, over_torch: bool = False) -> tuple[Wrapper, WeightSource]:
         """The wrapper and where its constants' bytes come from.
+
+        Args:
+            over_torch: whether it is to run over torch, though its table leaves that open.
 
         Raises:
             AotwinError: see `stages.program.load_program` and `stages.generate.generate`; a ready
@@ -96,7 +100,12 @@ class _ReadyWrapper:
         warnings = (*wrapper.warnings, *([remark] if remark else []))
         self._wrapper = replace(wrapper, torch_version=known, warnings=warnings)
 
-    def generate(self, cpu: Cpu) -> tuple[Wrapper, WeightSource]:
+    def generate(
+        self,
+        cpu: Cpu,
+        *,
+        over_torch: bool = False,  # noqa: ARG002 - it has been generated
+    ) -> tuple[Wrapper, WeightSource]:
         wrapper, weights = self._wrapper, self._weights
         if cpu.capability not in wrapper.definitions:
             found = [each for each in wrapper.definitions if each.startswith("CPU_CAPABILITY_")]
@@ -165,18 +174,19 @@ class _Program:
         self._untouched: bool | None = None
         self.torch_version = torch_version
 
-    def generate(self, cpu: Cpu) -> tuple[Wrapper, WeightSource]:
-        saved = self._saved(cpu)
+    def generate(self, cpu: Cpu, *, over_torch: bool = False) -> tuple[Wrapper, WeightSource]:
+        fused = _FUSED["torch" if over_torch else self._spec.runtime]
+        saved = self._saved(cpu, fused)
         found = saved.recall() if saved is not None else None
         if found is not None:
             note(REMEMBERED)
             return found
-        wrapper, weights = self._generate(cpu)
+        wrapper, weights = self._generate(cpu, fused)
         if saved is not None:
             saved.remember(wrapper, weights)
         return replace(wrapper, warnings=(*_remarks(), *wrapper.warnings)), weights
 
-    def _saved(self, cpu: Cpu) -> SavedProgram | None:
+    def _saved(self, cpu: Cpu, fused: Collection[str]) -> SavedProgram | None:
         """What is remembered of a program that lies in a file, without torch.
 
         Only where nobody else has imported torch before: its settings, which can be changed in
@@ -189,11 +199,10 @@ class _Program:
         reference = os.fspath(self._source)
         if is_program_reference(reference):
             return None
-        fused = [*_FUSED[self._spec.runtime]]
-        decided_by = [self._spec.stem, cpu.simdlen, self._spec.inductor, fused]
+        decided_by = [self._spec.stem, cpu.simdlen, self._spec.inductor, [*fused]]
         return SavedProgram(self._project_dir / reference, decided_by)
 
-    def _generate(self, cpu: Cpu) -> tuple[Wrapper, MemoryWeights]:
+    def _generate(self, cpu: Cpu, fused: Collection[str]) -> tuple[Wrapper, MemoryWeights]:
         from aotwin.stages.generate.aotinductor import generate
 
         return generate(
@@ -201,7 +210,7 @@ class _Program:
             name=self._spec.stem,
             simdlen=cpu.simdlen,
             inductor=self._spec.inductor,
-            fused=_FUSED[self._spec.runtime],
+            fused=fused,
         )
 
     def samples(self, folder: Path) -> Samples:
