@@ -205,6 +205,13 @@ def test_our_own_run_time_gets_weights_by_terms_where_they_are_one_group() -> No
     assert by_name["weight"].stride == (18, 1, 6, 2)
 
 
+def test_an_activation_behind_a_convolution_of_sound_is_fused_too() -> None:
+    program, _, _ = exported("sound")
+    wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=["float32"])
+    assert '"gelu"' in wrapper.source
+    assert "erf(" not in wrapper.source
+
+
 class Determinants(nn.Module):
     """A convolution before an operator that our own run time lacks."""
 

@@ -263,10 +263,16 @@ def _as_image(module: GraphModule, convolution: _Convolution) -> _Convolution:
             convolution.groups,
         )
         image = module.graph.call_function(aten.conv2d.default, args)
-        squeezed = module.graph.call_function(aten.squeeze.dim, (image, 2))
+    # Behind the activation, so that nothing stands between the two when they are fused.
+    last = _activation_of(node) or node
+    node.replace_all_uses_with(image)
+    made = image if last is node else last
+    with module.graph.inserting_after(last):
+        row_of_results = module.graph.call_function(aten.squeeze.dim, (made, 2))
     # A convolution that follows asks for its shape.
-    squeezed.meta.update(node.meta)
-    node.replace_all_uses_with(squeezed)
+    row_of_results.meta.update(last.meta)
+    last.meta.clear()
+    made.replace_all_uses_with(row_of_results, lambda user: user is not row_of_results)
     module.graph.erase_node(node)
     return _Convolution(
         image,
@@ -278,6 +284,19 @@ def _as_image(module: GraphModule, convolution: _Convolution) -> _Convolution:
         (1, *convolution.dilation),
         convolution.groups,
     )
+
+
+def _activation_of(node: Node) -> Node | None:
+    """The activation, element by element, that alone reads a node."""
+    import torch
+
+    aten = torch.ops.aten
+    kinds = (aten.gelu, aten.relu, aten.silu, aten.sigmoid, aten.tanh, aten.leaky_relu)
+    if len(node.users) != 1:
+        return None
+    reader = next(iter(node.users))
+    kind = getattr(reader.target, "overloadpacket", None)
+    return reader if kind in kinds and reader.args[0] is node else None
 
 
 def _call_fusible(module: GraphModule, convolution: _Convolution) -> None:
