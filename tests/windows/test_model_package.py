@@ -175,7 +175,7 @@ def test_each_model_has_the_run_time_that_the_setting_gives_it(
 
 
 def test_two_levels_share_one_blob(wheel: Path) -> None:
-    names = zipfile.ZipFile(wheel).namelist()
+    names = sorted(zipfile.ZipFile(wheel).namelist())
     assert [name for name in names if "levels" in name and name.endswith((".dll", ".blob"))] == [
         "forms/levels/levels.dll",
         "forms/levels/levels.x86-64-v4.dll",
