@@ -15,7 +15,6 @@ namespace {
 constexpr int64_t channels_most = 31;
 constexpr int64_t terms_most = 256;       // of a result: its weights stay in the nearest cache
 constexpr int64_t places_of_task = 112;
-constexpr int64_t slack = 16;             // elements that pack_lanes writes past a panel
 
 struct Plan {
   const Geometry& g;
@@ -101,7 +100,7 @@ void convolve_lines(const Geometry& g, const void* input, const void* weight, co
   Plan plan = {g, finish, kernels, static_cast<const float*>(input), nullptr, g.kernel[2] * g.channels, static_cast<int64_t>(g.taps.size()) * g.channels,
                (g.out[2] + places_of_task - 1) / places_of_task};
   const int64_t columns = (g.out_channels + kernels.width - 1) / kernels.width * kernels.width;
-  Scratch panels(static_cast<size_t>(columns * plan.terms + slack) * sizeof(float));
+  Scratch panels(static_cast<size_t>(columns * plan.terms + panel_slack) * sizeof(float));
   pack_weights(plan, weight, panels.as<float>());
   plan.panels = panels.as<float>();
   const int64_t lines_size = (g.kernel[1] * length_of(plan, places_of(plan)) * g.channels + 15) / 16 * 16;

@@ -11,8 +11,8 @@
 #include "../core/tensor.h"
 #include "../threads/parallel.h"
 #include "barrier.h"
+#include "blocks.h"
 #include "few_rows.h"
-#include "packing.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -21,19 +21,10 @@ constexpr int64_t panels_of_tile = 8;    // of B: 200 kB of the second cache
 constexpr int64_t groups_of_tile = 4;    // of A's rows
 constexpr int64_t rows_most = groups_of_tile * most_rows;
 constexpr int64_t packed_most = 8 << 20;  // elements of B that are packed at a time
-constexpr int64_t slack = 16;            // elements that pack_lanes writes past a panel
-constexpr int64_t work_per_thread = 1 << 16;
 
-struct Plan {
-  Plan(const Product& of, const ProductKernels& with) : product(of), kernels(with) {}
-  const Product& product;
-  const ProductKernels& kernels;
-  int64_t size = 4;        // bytes of an element of the sums
-  int64_t k_blocks = 1;
-  int64_t k_block = 0;     // all but the last
-  int64_t panels = 1;      // of B
+struct Plan : Blocks {
+  using Blocks::Blocks;
   int64_t column_tiles = 1;
-  int64_t groups = 1;      // of A's rows
   int64_t groups_per_tile = 1;
   int64_t row_tiles = 1;
   int64_t panel_stride = 0;
@@ -44,20 +35,6 @@ struct Plan {
   int64_t units = 0;
   char* packed = nullptr;
 };
-
-int64_t k_of(const Plan& plan, int64_t block) {
-  return std::min(plan.k_block, plan.product.k - block * plan.k_block);
-}
-int64_t units_of(const Plan& plan, int64_t k) {
-  return (k + plan.kernels.unit - 1) / plan.kernels.unit;
-}
-int64_t lanes_of(const Plan& plan, int64_t panel) {
-  return std::min<int64_t>(plan.kernels.width, plan.product.n - panel * plan.kernels.width);
-}
-// A whole panel, or half of one.
-int64_t width_of(const Plan& plan, int64_t panel) {
-  return lanes_of(plan, panel) > plan.kernels.width / 2 ? plan.kernels.width : plan.kernels.width / 2;
-}
 
 // Panels of a round are those of its units, one after the other.
 struct Unit {
@@ -78,13 +55,9 @@ char* packed_panel(const Plan& plan, int64_t index, int64_t block) {
 }
 
 // Panel `index` of the round, one block of k.
-void pack_panel(const Plan& plan, int64_t index, int64_t block) {
-  const Product& product = plan.product;
+void pack_of_round(const Plan& plan, int64_t index, int64_t block) {
   const int64_t absolute = panels_before(plan, plan.first_unit) + index;
-  const int64_t panel = absolute % plan.panels;
-  pack_operand(plan.kernels, product.b, product.b_dtype, absolute / plan.panels, product.b.column, product.b.row, panel * plan.kernels.width,
-               static_cast<int>(lanes_of(plan, panel)), static_cast<int>(width_of(plan, panel)), block * plan.k_block, k_of(plan, block),
-               packed_panel(plan, index, block));
+  pack_panel(plan, absolute / plan.panels, absolute % plan.panels, block, packed_panel(plan, index, block));
 }
 
 struct Tile {
@@ -100,19 +73,6 @@ Tile tile_of(const Plan& plan, int64_t index) {
           part(plan.groups, plan.row_tiles, index % plan.row_tiles + 1) - first};
 }
 
-struct Rows {
-  const char* data;
-  int64_t stride;  // bytes
-  int64_t count;
-};
-Rows rows_of(const Plan& plan, int64_t batch, int64_t group, int64_t block) {
-  const Product& product = plan.product;
-  const auto element = static_cast<int64_t>(element_size(product.dtype));
-  const int64_t row = part(product.m, plan.groups, group);
-  return {static_cast<const char*>(product.a.data) + (batch * product.a.batch + row * product.a.row + block * plan.k_block) * element, product.a.row * element,
-          part(product.m, plan.groups, group + 1) - row};
-}
-
 // One thread's memory.
 struct Own {
   char* sums;        // group by group, panel by panel, row by row
@@ -120,9 +80,9 @@ struct Own {
   char* staged;
 };
 
-Rows stage(const Plan& plan, const Rows& rows, int64_t k, char* to) {
+RowGroup stage(const Plan& plan, const RowGroup& rows, int64_t k, char* to) {
   // Not a multiple of what the nearest cache repeats itself by.
-  const int64_t stride = (units_of(plan, k) * plan.size + 63) / 64 * 64 + 64;
+  const int64_t stride = whole_lines(units_of(plan, k) * plan.size) + 64;
   if (plan.kernels.unit > 1) {
     for (int64_t i = 0; i < rows.count; ++i) {
       std::memcpy(to + i * stride, rows.data + i * rows.stride, static_cast<size_t>(units_of(plan, k) * plan.size));
@@ -137,23 +97,23 @@ Rows stage(const Plan& plan, const Rows& rows, int64_t k, char* to) {
 }
 
 // The group of the same number of the next block, or tile.
-Rows following(const Plan& plan, const Tile& tile, const Tile& next, int64_t index, int64_t block) {
+RowGroup following(const Plan& plan, const Tile& tile, const Tile& next, int64_t index, int64_t block) {
   if (block + 1 < plan.k_blocks) {
     return rows_of(plan, tile.unit.batch, tile.first_group + index, block + 1);
   }
-  return index < next.groups ? rows_of(plan, next.unit.batch, next.first_group + index, 0) : Rows{plan.packed, 0, 0};
+  return index < next.groups ? rows_of(plan, next.unit.batch, next.first_group + index, 0) : RowGroup{plan.packed, 0, 0};
 }
 
 // A panel of B, which stays in the nearest cache, by each group of rows. A panel's share of the memory that is needed next is asked for
 // meanwhile: eight rows a call where there are few panels, else four.
-void multiply_panel(const Plan& plan, const Tile& tile, const Rows* rows, const Rows* ahead, int64_t index, int64_t block, char* const* to) {
+void multiply_panel(const Plan& plan, const Tile& tile, const RowGroup* rows, const RowGroup* ahead, int64_t index, int64_t block, char* const* to) {
   const int64_t width = width_of(plan, tile.unit.first + index);
   const int64_t k = units_of(plan, k_of(plan, block));
   const char* const panel = packed_panel(plan, tile.first_panel + index, block);
   const auto element = static_cast<int64_t>(element_size(plan.product.dtype));
   const int64_t step = 64 / plan.size * plan.kernels.unit * element;
   for (int64_t group = 0; group < tile.groups; ++group) {
-    const Rows& needed = ahead[group];
+    const RowGroup& needed = ahead[group];
     const bool many = tile.unit.panels * 4 < needed.count;
     const int64_t first = index * (many ? 8 : 4);
     const bool ask = first < needed.count;
@@ -202,8 +162,8 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile& next, const Own& o
     lanes += width_of(plan, tile.unit.first + i);
   }
   for (int64_t block = 0; block < plan.k_blocks; ++block) {
-    Rows rows[groups_of_tile];
-    Rows ahead[groups_of_tile];
+    RowGroup rows[groups_of_tile];
+    RowGroup ahead[groups_of_tile];
     char* to[groups_of_tile];
     char* sums = own.sums;
     for (int64_t i = 0; i < tile.groups; ++i) {
@@ -226,10 +186,6 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile& next, const Own& o
   finish_tile(plan, tile, own, lanes);
 }
 
-int64_t whole_lines(int64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
-
 }  // namespace
 
 bool can_lie(int64_t k_stride, int64_t stride, const Product& product, const ProductKernels& kernels) {
@@ -240,26 +196,18 @@ bool can_lie(int64_t k_stride, int64_t stride, const Product& product, const Pro
 void run_lying_rows(const Product& product, const ProductKernels& kernels) {
   Plan plan(product, kernels);
   const auto element = static_cast<int64_t>(element_size(product.dtype));
-  plan.size = product.dtype == Dtype::f64 ? 8 : 4;
-  const int64_t most = kernels.k_most;
-  plan.k_blocks = (product.k + most - 1) / most;
-  plan.k_block = plan.k_blocks == 1 ? product.k : ((product.k + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
-  plan.k_blocks = (product.k + plan.k_block - 1) / plan.k_block;
-  plan.panels = (product.n + kernels.width - 1) / kernels.width;
   plan.column_tiles = (plan.panels + panels_of_tile - 1) / panels_of_tile;
-  plan.groups = (product.m + kernels.rows - 1) / kernels.rows;
   // Rows that share a place in the nearest cache put each other out.
   plan.staged = element * kernels.unit != plan.size || product.a.row * element % 2048 == 0;
-  plan.panel_stride = whole_lines((kernels.width * units_of(plan, plan.k_block) + slack) * plan.size);
+  plan.panel_stride = panel_bytes(plan, kernels.width);
 
-  const double work = static_cast<double>(product.batch * product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
-  const int threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(thread_count(), static_cast<int64_t>(work / work_per_thread))));
+  const int threads = threads_for(product);
   const int64_t all_units = product.batch * plan.column_tiles;
   const int64_t unit_bytes = (plan.panels + plan.column_tiles - 1) / plan.column_tiles * plan.k_blocks * plan.panel_stride;
   const int64_t units_of_round = std::clamp<int64_t>(packed_most * plan.size / unit_bytes, 1, all_units);
 
   const int64_t sums_bytes = whole_lines(rows_most * panels_of_tile * kernels.width * plan.size);
-  const int64_t transposed_bytes = whole_lines((rows_most * kernels.width + slack) * plan.size);
+  const int64_t transposed_bytes = whole_lines((rows_most * kernels.width + panel_slack) * plan.size);
   plan.staged_bytes = plan.staged ? kernels.rows * whole_lines(units_of(plan, plan.k_block) * plan.size + 128) : 0;
   const int64_t own_bytes = sums_bytes + transposed_bytes + groups_of_tile * plan.staged_bytes;
   Scratch packed(static_cast<size_t>(units_of_round * unit_bytes));
@@ -280,7 +228,7 @@ void run_lying_rows(const Product& product, const ProductKernels& kernels) {
       char* const mine = memory.as<char>() + index * own_bytes;
       const Own own{mine, mine + sums_bytes, mine + sums_bytes + transposed_bytes};
       for (int64_t i = next_piece.fetch_add(1); i < pieces; i = next_piece.fetch_add(1)) {
-        pack_panel(plan, i / plan.k_blocks, i % plan.k_blocks);
+        pack_of_round(plan, i / plan.k_blocks, i % plan.k_blocks);
       }
       barrier.wait(count);
       for (int64_t now = next_tile.fetch_add(1); now < tiles; now = next_tile.fetch_add(1)) {

@@ -8,9 +8,9 @@
 
 #include "../core/tensor.h"
 #include "../threads/parallel.h"
+#include "blocks.h"
 #include "few_rows.h"
 #include "lying_rows.h"
-#include "packing.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -20,37 +20,14 @@ constexpr int64_t panels_most = 8;
 constexpr int64_t rows_of_tile = 56;  // rows that pass by a panel while it is in the nearest cache
 constexpr int64_t rows_of_task = 2048;
 constexpr int64_t least_rows_of_task = 360;
-constexpr int64_t slack = 16;  // elements that pack_lanes writes past a panel
-constexpr int64_t work_per_thread = 1 << 16;
 
-struct Plan {
-  Plan(const Product& of, const ProductKernels& with) : product(of), kernels(with) {}
-  const Product& product;
-  const ProductKernels& kernels;
-  int64_t size = 4;  // bytes of an element of the sums
-  int64_t k_blocks = 1;
-  int64_t k_block = 0;  // all but the last
-  int64_t panels = 1;
-  int64_t units = 1;    // of panels
-  int64_t groups = 1;   // of rows
+struct Plan : Blocks {
+  using Blocks::Blocks;
+  int64_t units = 1;  // of panels
   int64_t groups_of_tile = 1;
   int64_t row_parts = 1;
   int64_t panel_stride = 0;
 };
-
-int64_t k_of(const Plan& plan, int64_t block) {
-  return std::min(plan.k_block, plan.product.k - block * plan.k_block);
-}
-int64_t units_of(const Plan& plan, int64_t k) {
-  return (k + plan.kernels.unit - 1) / plan.kernels.unit;
-}
-int64_t lanes_of(const Plan& plan, int64_t panel) {
-  return std::min<int64_t>(plan.kernels.width, plan.product.n - panel * plan.kernels.width);
-}
-// A whole panel, or half of one.
-int64_t width_of(const Plan& plan, int64_t panel) {
-  return lanes_of(plan, panel) > plan.kernels.width / 2 ? plan.kernels.width : plan.kernels.width / 2;
-}
 
 struct Task {
   int64_t batch;
@@ -67,24 +44,6 @@ Task task_of(const Plan& plan, int64_t index) {
   const int64_t group = part(plan.groups, plan.row_parts, rest % plan.row_parts);
   return {rest / plan.row_parts, panel, part(plan.panels, plan.units, unit + 1) - panel, group,
           part(plan.groups, plan.row_parts, rest % plan.row_parts + 1) - group};
-}
-
-struct Rows {
-  const char* data;
-  int64_t stride;  // bytes
-  int64_t count;
-};
-Rows rows_of(const Plan& plan, int64_t batch, int64_t group, int64_t block) {
-  const Product& product = plan.product;
-  const auto element = static_cast<int64_t>(element_size(product.dtype));
-  const int64_t row = part(product.m, plan.groups, group);
-  return {static_cast<const char*>(product.a.data) + (batch * product.a.batch + row * product.a.row + block * plan.k_block) * element, product.a.row * element,
-          part(product.m, plan.groups, group + 1) - row};
-}
-void pack_panel(const Plan& plan, int64_t batch, int64_t panel, int64_t block, char* to) {
-  const Product& product = plan.product;
-  pack_operand(plan.kernels, product.b, product.b_dtype, batch, product.b.column, product.b.row, panel * plan.kernels.width,
-               static_cast<int>(lanes_of(plan, panel)), static_cast<int>(width_of(plan, panel)), block * plan.k_block, k_of(plan, block), to);
 }
 
 // Memory that is needed next, for asking it ahead: eight rows of it at a time, `calls` calls of a kernel.
@@ -146,7 +105,7 @@ class Pass {
   Ahead following_rows(int64_t index, int64_t group, int64_t block) const {
     const int64_t later = first_group_ + group + plan_.groups_of_tile;
     if (later < task_.first_group + task_.groups) {
-      const Rows rows = rows_of(plan_, task_.batch, later, block);
+      const RowGroup rows = rows_of(plan_, task_.batch, later, block);
       return {rows.data + index * 8 * rows.stride, rows.stride, 64, index * 8 + 8 <= rows.count ? 1 : 0};
     }
     if (group == 0 && index == 0 && block + 1 == plan_.k_blocks) {
@@ -163,7 +122,7 @@ class Pass {
     const Ahead following = packed_now ? following_panel(index, block) : Ahead{};
     const char* const nothing = own_.panels;
     for (int64_t group = 0; group < groups_; ++group) {
-      const Rows rows = rows_of(plan_, task_.batch, first_group_ + group, block);
+      const RowGroup rows = rows_of(plan_, task_.batch, first_group_ + group, block);
       const Ahead ahead = packed_now ? following : following_rows(index, group, block);
       const int64_t call = packed_now ? group : 0;
       const bool ask = call < ahead.calls;
@@ -188,10 +147,6 @@ class Pass {
   int64_t groups_ = 0;
 };
 
-int64_t whole_lines(int64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
-
 }  // namespace
 
 bool suits_own_panels(const Product& product, const ProductKernels& kernels) {
@@ -205,17 +160,10 @@ bool suits_own_panels(const Product& product, const ProductKernels& kernels) {
 
 void run_own_panels(const Product& product, const ProductKernels& kernels) {
   Plan plan(product, kernels);
-  plan.size = product.dtype == Dtype::f64 ? 8 : 4;
-  plan.k_blocks = (product.k + kernels.k_most - 1) / kernels.k_most;
-  plan.k_block = plan.k_blocks == 1 ? product.k : ((product.k + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
-  plan.k_blocks = (product.k + plan.k_block - 1) / plan.k_block;
-  plan.groups = (product.m + kernels.rows - 1) / kernels.rows;
   plan.groups_of_tile = rows_of_tile / kernels.rows;
-  plan.panels = (product.n + kernels.width - 1) / kernels.width;
-  plan.panel_stride = whole_lines((kernels.width * units_of(plan, plan.k_block) + slack) * plan.size);
+  plan.panel_stride = panel_bytes(plan, kernels.width);
 
-  const double work = static_cast<double>(product.batch * product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
-  const int threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(thread_count(), static_cast<int64_t>(work / work_per_thread))));
+  const int threads = threads_for(product);
   const int64_t most = std::clamp<int64_t>(bytes_of_panels / (plan.k_blocks * plan.panel_stride), 1, panels_most);
   plan.row_parts = (product.m + rows_of_task - 1) / rows_of_task;
   // Enough tasks that a thread which other work delays gets fewer of them.

@@ -7,6 +7,12 @@
 
 namespace aotwin::runtime::products {
 
+inline constexpr int64_t panel_slack = 16;  // elements that pack_lanes writes past a panel
+
+inline int64_t whole_lines(int64_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
+
 // Where part `index` of `whole` begins, in parts of nearly one size.
 inline int64_t part(int64_t whole, int64_t parts, int64_t index) {
   return whole / parts * index + std::min(index, whole % parts);

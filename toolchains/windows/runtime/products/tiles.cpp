@@ -10,8 +10,8 @@
 #include "../core/tensor.h"
 #include "../threads/parallel.h"
 #include "barrier.h"
+#include "blocks.h"
 #include "few_rows.h"
-#include "packing.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -20,19 +20,10 @@ constexpr int64_t rows_of_tile = 280;       // A's block of a tile: 290 kB of th
 constexpr int64_t panels_of_tile = 4;
 constexpr int64_t packed_most = 8 << 20;    // elements of A that are packed at a time
 constexpr int64_t lying_columns_most = 256;  // of results, by rows that are not laid out
-constexpr int64_t slack = 16;               // elements that pack_lanes writes past a panel
-constexpr int64_t work_per_thread = 1 << 16;
 
-struct Plan {
-  Plan(const Product& of, const ProductKernels& with) : product(of), kernels(with) {}
-  const Product& product;
-  const ProductKernels& kernels;
-  int64_t size = 4;  // bytes of an element of the sums
-  int64_t k_blocks = 1;
-  int64_t k_block = 0;  // all but the last
+struct Plan : Blocks {
+  using Blocks::Blocks;
   int64_t row_tiles = 1;  // of one batch element
-  int64_t row_panels = 1;
-  int64_t column_panels = 1;
   int64_t panels_per_tile = 1;
   int64_t column_tiles = 1;
   int64_t panel_stride = 0;  // bytes between A's panels
@@ -44,10 +35,6 @@ struct Plan {
   char* packed = nullptr;
 };
 
-int64_t k_of(const Plan& plan, int64_t block) {
-  return std::min(plan.k_block, plan.product.k - block * plan.k_block);
-}
-
 // Rows and panels are spread evenly: [0, m) in row_tiles tiles, each tile in panels of nearly the same height.
 struct Rows {
   int64_t first;
@@ -56,19 +43,14 @@ struct Rows {
   int64_t panels;
 };
 Rows rows_of(const Plan& plan, int64_t tile) {
-  const int64_t panel = part(plan.row_panels, plan.row_tiles, tile);
-  const int64_t next = part(plan.row_panels, plan.row_tiles, tile + 1);
-  const int64_t row = part(plan.product.m, plan.row_panels, panel);
-  return {row, part(plan.product.m, plan.row_panels, next) - row, panel, next - panel};
+  const int64_t panel = part(plan.groups, plan.row_tiles, tile);
+  const int64_t next = part(plan.groups, plan.row_tiles, tile + 1);
+  const int64_t row = part(plan.product.m, plan.groups, panel);
+  return {row, part(plan.product.m, plan.groups, next) - row, panel, next - panel};
 }
 
 char* packed_panel(const Plan& plan, int64_t unit_panel, int64_t block) {
   return plan.packed + (unit_panel * plan.k_blocks + block) * plan.panel_stride;
-}
-
-// Elements of a panel of that many k.
-int64_t units_of(const Plan& plan, int64_t k) {
-  return (k + plan.kernels.unit - 1) / plan.kernels.unit;
 }
 
 // Panel `index` of this round, every block of k.
@@ -78,10 +60,10 @@ void pack_rows(const Plan& plan, int64_t index) {
   const int64_t batch = plan.first_unit / plan.row_tiles;
   const int64_t start = rows_of(plan, plan.first_unit % plan.row_tiles).first_panel;
   const int64_t absolute = start + index;
-  const int64_t panel = absolute % plan.row_panels;
-  const int64_t at_batch = batch + absolute / plan.row_panels;
-  const int64_t row = part(product.m, plan.row_panels, panel);
-  const int count = static_cast<int>(part(product.m, plan.row_panels, panel + 1) - row);
+  const int64_t panel = absolute % plan.groups;
+  const int64_t at_batch = batch + absolute / plan.groups;
+  const int64_t row = part(product.m, plan.groups, panel);
+  const int count = static_cast<int>(part(product.m, plan.groups, panel + 1) - row);
   for (int64_t block = 0; block < plan.k_blocks; ++block) {
     void* const to = packed_panel(plan, index, block);
     const int64_t k = k_of(plan, block);
@@ -98,11 +80,6 @@ const char* columns_of(const Plan& plan, int64_t batch, int64_t column, int64_t 
   const Product& product = plan.product;
   const int64_t at = batch * product.b.batch + column * product.b.column + block * plan.k_block * product.b.row;
   return static_cast<const char*>(product.b.data) + at * static_cast<int64_t>(element_size(product.b_dtype));
-}
-
-const char* row_of(const Plan& plan, int64_t batch, int64_t row, int64_t block) {
-  const Product& product = plan.product;
-  return static_cast<const char*>(product.a.data) + (batch * product.a.batch + row * product.a.row + block * plan.k_block) * plan.size;
 }
 
 // Where the next panel of B lies, for asking memory ahead: call after call of `multiply` takes its share of the panel's lines.
@@ -168,16 +145,16 @@ Tile tile_of(const Plan& plan, int64_t index) {
   Tile tile;
   tile.batch = unit / plan.row_tiles;
   tile.rows = rows_of(plan, unit % plan.row_tiles);
-  const int64_t before = plan.first_unit / plan.row_tiles * plan.row_panels + rows_of(plan, plan.first_unit % plan.row_tiles).first_panel;
-  tile.unit_panel = tile.batch * plan.row_panels + tile.rows.first_panel - before;
+  const int64_t before = plan.first_unit / plan.row_tiles * plan.groups + rows_of(plan, plan.first_unit % plan.row_tiles).first_panel;
+  tile.unit_panel = tile.batch * plan.groups + tile.rows.first_panel - before;
   const int64_t width = plan.kernels.width;
-  tile.first_column = part(plan.column_panels, plan.column_tiles, column_tile) * width;
-  tile.columns = std::min(plan.product.n, part(plan.column_panels, plan.column_tiles, column_tile + 1) * width) - tile.first_column;
+  tile.first_column = part(plan.panels, plan.column_tiles, column_tile) * width;
+  tile.columns = std::min(plan.product.n, part(plan.panels, plan.column_tiles, column_tile + 1) * width) - tile.first_column;
   return tile;
 }
 
 // Of the panel after the one at `at`, if it is one to be multiplied as it lies.
-const char* following_columns(const Plan& plan, const Tile& tile, const Tile* next, int64_t at, int64_t block) {
+const char* following_columns(const Plan& plan, const Tile& tile, const Tile& next, int64_t at, int64_t block) {
   const int64_t width = plan.kernels.width;
   if (at + 2 * width <= tile.columns) {
     return columns_of(plan, tile.batch, tile.first_column + at + width, block);
@@ -185,7 +162,7 @@ const char* following_columns(const Plan& plan, const Tile& tile, const Tile* ne
   if (block + 1 < plan.k_blocks) {
     return columns_of(plan, tile.batch, tile.first_column, block + 1);
   }
-  return next != nullptr ? columns_of(plan, next->batch, next->first_column, 0) : columns_of(plan, tile.batch, tile.first_column, 0);
+  return columns_of(plan, next.batch, next.first_column, 0);
 }
 
 // Asks for where a tile's results go, and for what is added to them: their lines are apart, and nobody else asks in time.
@@ -218,7 +195,7 @@ struct Columns {
   int64_t width;   // of the panel
 };
 
-Ahead following_panel(const Plan& plan, const Tile& tile, const Tile* next, int64_t at, int64_t block) {
+Ahead following_panel(const Plan& plan, const Tile& tile, const Tile& next, int64_t at, int64_t block) {
   const int64_t width = plan.kernels.width;
   if (plan.direct) {
     return Ahead{plan.packed};
@@ -229,22 +206,21 @@ Ahead following_panel(const Plan& plan, const Tile& tile, const Tile* next, int6
   if (block + 1 < plan.k_blocks) {
     return ahead_of(plan, tile.batch, tile.first_column, block + 1);
   }
-  return next != nullptr ? ahead_of(plan, next->batch, next->first_column, 0) : Ahead{};
+  return ahead_of(plan, next.batch, next.first_column, 0);
 }
 
 // Panel `i` of the tile's rows by a panel of columns.
-void multiply_panels(const Plan& plan, const Tile& tile, const Tile* next, const Columns& columns, int64_t block, int64_t i, int64_t row, int64_t height, char* panel,
-                     const Ahead& ahead, char* to) {
+void multiply_panels(const Plan& plan, const Tile& tile, const Tile& next, const Columns& columns, int64_t block, int64_t i, int64_t height, char* panel, const Ahead& ahead,
+                     char* to) {
   const Product& product = plan.product;
   const int64_t k = k_of(plan, block);
   const bool first = block == 0;
   if (plan.lying) {
-    const char* const rows = row_of(plan, tile.batch, row, block);
-    const int64_t stride = product.a.row * plan.size;
+    const RowGroup rows = rows_of(plan, tile.batch, tile.rows.first_panel + i, block);
     // The rows that follow, once: for other columns they are in a near cache.
     const bool more = columns.at == 0 && i + 1 < tile.rows.panels;
-    plan.kernels.multiply_rows[height][columns.full](rows, stride, panel, k, to, first, more ? rows + height * stride : rows, more ? stride : 0, more ? 4 * stride : 0,
-                                                     more ? 64 : 0);
+    plan.kernels.multiply_rows[height][columns.full](rows.data, rows.stride, panel, k, to, first, more ? rows.data + height * rows.stride : rows.data,
+                                                     more ? rows.stride : 0, more ? 4 * rows.stride : 0, more ? 64 : 0);
     return;
   }
   const char* const rows = packed_panel(plan, tile.unit_panel + i, block);
@@ -259,7 +235,7 @@ void multiply_panels(const Plan& plan, const Tile& tile, const Tile* next, const
 
 // `sums` holds what `multiply` adds up, panel of columns by panel, row by row. Where there is one block of k, the same place serves all panels, and
 // stays in the nearest cache. Results are written as soon as they are complete, while what follows is multiplied.
-void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel, char* sums) {
+void run_tile(const Plan& plan, const Tile& tile, const Tile& next, char* panel, char* sums) {
   const Finish finish = finish_of(plan.product, tile.batch);
   for (int64_t block = 0; block < plan.k_blocks; ++block) {
     for (int64_t at = 0; at < tile.columns; at += plan.kernels.width) {
@@ -273,12 +249,12 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile* next, char* panel,
       char* to = sums + (plan.k_blocks == 1 ? 0 : at * tile.rows.count * plan.size);
       int64_t row = tile.rows.first;
       for (int64_t i = 0; i < tile.rows.panels; ++i) {
-        const int64_t height = part(plan.product.m, plan.row_panels, tile.rows.first_panel + i + 1) - row;
+        const int64_t height = part(plan.product.m, plan.groups, tile.rows.first_panel + i + 1) - row;
         const bool last = block + 1 == plan.k_blocks;
         if (last) {
           ask_for_results(finish, row, height, tile.first_column + at, count);
         }
-        multiply_panels(plan, tile, next, columns, block, i, row, height, panel, ahead, to);
+        multiply_panels(plan, tile, next, columns, block, i, height, panel, ahead, to);
         if (last) {
           plan.kernels.finish(finish, to, columns.width, row, height, tile.first_column + at, count);
         }
@@ -300,38 +276,28 @@ bool rows_may_lie(const Product& product, const ProductKernels& kernels) {
 
 void run_tiles(const Product& product, const ProductKernels& kernels) {
   Plan plan(product, kernels);
-  plan.size = product.dtype == Dtype::f64 ? 8 : 4;
-  const int64_t most = kernels.k_most;
-  plan.k_blocks = (product.k + most - 1) / most;
-  // Even blocks, in steps of a cache line.
-  plan.k_block = plan.k_blocks == 1 ? product.k : ((product.k + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
-  plan.k_blocks = (product.k + plan.k_block - 1) / plan.k_block;
   plan.direct = product.pack_b == nullptr && product.b.column == 1 && product.b.row >= product.n && product.b_dtype == Dtype::f32 && kernels.multiply_columns[1] != nullptr;
   plan.lying = rows_may_lie(product, kernels);
   plan.direct = plan.direct && !plan.lying;
-  plan.row_panels = (product.m + kernels.rows - 1) / kernels.rows;
-  plan.column_panels = (product.n + kernels.width - 1) / kernels.width;
   const int64_t panels_of_rows = std::max<int64_t>(1, rows_of_tile / kernels.rows);
-  plan.row_tiles = (plan.row_panels + panels_of_rows - 1) / panels_of_rows;
-  const int64_t height = (product.m + plan.row_panels - 1) / plan.row_panels;
-  plan.panel_stride = (height * units_of(plan, plan.k_block) + slack) * plan.size;
-  plan.panel_stride = (plan.panel_stride + 63) / 64 * 64;
+  plan.row_tiles = (plan.groups + panels_of_rows - 1) / panels_of_rows;
+  const int64_t height = (product.m + plan.groups - 1) / plan.groups;
+  plan.panel_stride = panel_bytes(plan, height);
 
   const int64_t all_units = product.batch * plan.row_tiles;
-  const double work = static_cast<double>(product.batch * product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
-  const int threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(thread_count(), static_cast<int64_t>(work / work_per_thread))));
+  const int threads = threads_for(product);
   // Fewer rows in a tile where there are not enough tiles for all threads.
-  while (plan.row_tiles < plan.row_panels && product.batch * plan.row_tiles * plan.column_panels < threads) {
+  while (plan.row_tiles < plan.groups && product.batch * plan.row_tiles * plan.panels < threads) {
     ++plan.row_tiles;
   }
-  const int64_t panels_of_unit = (plan.row_panels + plan.row_tiles - 1) / plan.row_tiles;
+  const int64_t panels_of_unit = (plan.groups + plan.row_tiles - 1) / plan.row_tiles;
   const int64_t unit_bytes = panels_of_unit * plan.k_blocks * plan.panel_stride;
   const int64_t units_of_round = std::clamp<int64_t>(packed_most * plan.size / unit_bytes, 1, std::max<int64_t>(all_units, 1));
   const int64_t rows_most = panels_of_unit * height;
 
-  const int64_t panel_bytes = (kernels.width * units_of(plan, plan.k_block) + slack) * plan.size;
+  const int64_t b_panel_bytes = panel_bytes(plan, kernels.width);
   const int64_t sums_bytes = panels_of_tile * kernels.width * rows_most * plan.size;
-  const int64_t own_bytes = (panel_bytes + sums_bytes + 127) / 64 * 64;
+  const int64_t own_bytes = b_panel_bytes + whole_lines(sums_bytes);
   Scratch packed(static_cast<size_t>(plan.lying ? 64 : units_of_round * unit_bytes));
   Scratch own(static_cast<size_t>(own_bytes * threads));
   plan.packed = packed.as<char>();
@@ -341,18 +307,18 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
     plan.units = std::min(units_of_round, product.batch * plan.row_tiles - first);
     const int64_t last = first + plan.units;
     const auto panels_before = [&](int64_t unit) {
-      return unit / plan.row_tiles * plan.row_panels + part(plan.row_panels, plan.row_tiles, unit % plan.row_tiles);
+      return unit / plan.row_tiles * plan.groups + part(plan.groups, plan.row_tiles, unit % plan.row_tiles);
     };
     const int64_t panels = panels_before(last) - panels_before(first);
-    plan.panels_per_tile = even_parts(plan.units, plan.column_panels, panels_of_tile, threads);
-    plan.column_tiles = (plan.column_panels + plan.panels_per_tile - 1) / plan.panels_per_tile;
+    plan.panels_per_tile = even_parts(plan.units, plan.panels, panels_of_tile, threads);
+    plan.column_tiles = (plan.panels + plan.panels_per_tile - 1) / plan.panels_per_tile;
     const int64_t tiles = plan.units * plan.column_tiles;
     std::atomic<int64_t> next_panel{0};
     std::atomic<int64_t> next_tile{0};
     Barrier barrier;
     parallel(threads, [&](int index, int count) {
       char* const panel = own.as<char>() + index * own_bytes;
-      char* const sums = panel + (panel_bytes + 63) / 64 * 64;
+      char* const sums = panel + b_panel_bytes;
       for (int64_t i = next_panel.fetch_add(1); i < (plan.lying ? 0 : panels); i = next_panel.fetch_add(1)) {
         pack_rows(plan, i);
       }
@@ -360,9 +326,8 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
       for (int64_t now = next_tile.fetch_add(1); now < tiles; now = next_tile.fetch_add(1)) {
         const Tile tile = tile_of(plan, now);
         // Only a guess, for what is asked for ahead: who takes a tile before its time may keep another thread from it.
-        const int64_t after = now + count;
-        const Tile following = after < tiles ? tile_of(plan, after) : tile;
-        run_tile(plan, tile, after < tiles ? &following : nullptr, panel, sums);
+        const Tile following = tile_of(plan, std::min(now + count, tiles - 1));
+        run_tile(plan, tile, following, panel, sums);
       }
     });
   }

@@ -15,6 +15,7 @@
 #include "../threads/parallel.h"
 #include "barrier.h"
 #include "geometry.h"
+#include "packing.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -24,7 +25,6 @@ constexpr int64_t chunk_bytes = 1 << 20;   // of tiles that are transformed at a
 constexpr int64_t tiles_least = 140;       // but so many, since all kernels pass through the caches for each chunk
 constexpr int64_t rows_of_task = 160;      // tiles: their sums are 330 kB
 constexpr int64_t apart = 272;             // more between the sixteen, which would fall into one set of a cache where sizes are powers of 2
-constexpr int64_t slack = 16;              // elements that pack_lanes writes past a panel
 
 struct Plan {
   const Geometry& g;
@@ -238,19 +238,19 @@ void convolve_winograd(const Geometry& g, const void* input, const void* weight,
   plan.k_blocks = (g.channels + kernels.k_most - 1) / kernels.k_most;
   plan.k_block = ((g.channels + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
   plan.k_blocks = (g.channels + plan.k_block - 1) / plan.k_block;
-  plan.panel_stride = (kernels.rows * plan.k_block + slack + 15) / 16 * 16;
+  plan.panel_stride = (kernels.rows * plan.k_block + panel_slack + 15) / 16 * 16;
 
   const int64_t panels_most = (chunk_rows * plan.tiles_of_row + kernels.rows - 1) / kernels.rows;
   const int64_t column_panels = (g.out_channels + kernels.width - 1) / kernels.width;
   const int threads = thread_count();
   const int64_t sums_size = numbers * (rows_of_task + kernels.rows) * kernels.width;
-  const int64_t kernels_size = numbers * block_plane(plan) + slack;
+  const int64_t kernels_size = numbers * block_plane(plan) + panel_slack;
   const int64_t results_size = std::max(4 * plan.tiles_of_row * kernels.width, numbers * plan.tiles_plane());
   const int64_t room_size = sums_size + kernels_size + results_size;
   Scratch zeros(static_cast<size_t>(g.channels * 4));
   plan.groups = groups_for(plan, tile_rows * plan.tiles_of_row, column_panels, threads);
   plan.by_task = g.by_terms && chunks == 1 && plan.groups == 1;
-  Scratch columns(static_cast<size_t>(((plan.by_task ? 0 : column_panels * numbers * plan.columns_plane()) + slack) * 4));
+  Scratch columns(static_cast<size_t>(((plan.by_task ? 0 : column_panels * numbers * plan.columns_plane()) + panel_slack) * 4));
   Scratch packed(static_cast<size_t>(numbers * plan.k_blocks * panels_most * plan.panel_stride * 4));
   Scratch rooms(static_cast<size_t>(threads * room_size * 4));
   std::memset(zeros.data(), 0, static_cast<size_t>(g.channels * 4));
