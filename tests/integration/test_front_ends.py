@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from build_place import SHARED
 
 from user_environment import user_variables
 
@@ -168,7 +169,7 @@ def test_a_second_isolated_build_makes_what_changed_and_nothing_else(
     linked_cache: Callable[..., Path],
     tmp_path: Path,
 ) -> None:
-    cache = linked_cache("cache", ("sysroots", "zig", "runtime", "objects"))
+    cache = linked_cache("cache", SHARED)
     variables = {**fresh.variables, "AOTWIN_CACHE_DIR": str(cache)}
     project = project_of("program", tmp_path, ready_wrapper)
     second = Second(replace(fresh, variables=variables), project, cache)

@@ -207,33 +207,36 @@ def write_wheel(
             digest that their member expects.
         StorageError: the disk is full, or a source cannot be read or changed meanwhile.
     """
-    record_name = f"{dist_info}/RECORD"
     step = step or Step("pack")
     again = sum(member.nbytes for member in members if _is_reread(member))
     step.expect(sum(member.nbytes for member in members) + again, "bytes")
     before = [] if draft is None else [row[0] for row in draft.record]
-    check_names([*before, *(member.name for member in members), record_name])
+    check_names([*before, *(member.name for member in members), _record_name(dist_info)])
     ordered = sorted(members, key=lambda member: _place(member.name, dist_info))
     if draft is None:
         with replacing(path, durable=True) as file:
-            _finish(Draft(file, path, epoch), ordered, record_name, step)
+            _finish(Draft(file, path, epoch), ordered, dist_info, step)
         return
     with storage_errors(path):
-        _finish(draft, ordered, record_name, step)
+        _finish(draft, ordered, dist_info, step)
         draft.file.flush()
         os.fsync(draft.file.fileno())
         draft.path.replace(path)
 
 
-def _finish(draft: Draft, ordered: Sequence[Member], record_name: str, step: Step) -> None:
+def _finish(draft: Draft, ordered: Sequence[Member], dist_info: str, step: Step) -> None:
     """Add all other members to a draft, RECORD at the end, and check what is sealed."""
     with draft.archive as archive:
         rows = [_write(archive, member, draft.epoch, step) for member in ordered]
-        dist_info = record_name.rpartition("/")[0]
         rows = sorted([*draft.record, *rows], key=lambda row: _place(row[0], dist_info))
-        content = _render_record([*rows, (record_name, "", "")])
-        _write(archive, Member.from_bytes(record_name, content), draft.epoch)
+        name = _record_name(dist_info)
+        content = _render_record([*rows, (name, "", "")])
+        _write(archive, Member.from_bytes(name, content), draft.epoch)
     _check_digests(draft.file, draft.wheel, ordered, step)
+
+
+def _record_name(dist_info: str) -> str:
+    return f"{dist_info}/RECORD"
 
 
 def _place(name: str, dist_info: str) -> tuple[bool, str]:

@@ -108,7 +108,7 @@ def run(
             process = start(
                 command,
                 tool=tool,
-                env=env or {},
+                env=env,
                 environment=environment,
                 cwd=cwd,
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
@@ -162,9 +162,9 @@ def start(
     command: Sequence[str],
     *,
     tool: str,
-    env: Mapping[str, str],
-    cwd: Path | None,
+    env: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
     stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
@@ -189,7 +189,7 @@ def start(
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            env={**visible(os.environ if environment is None else environment), **env},
+            env={**visible(os.environ if environment is None else environment), **(env or {})},
             cwd=cwd,
             start_new_session=True,
         )

@@ -218,7 +218,6 @@ class WarmUp:
             self._process = start(
                 [str(self._zig.executable), *self._arguments, source.name, "-o", "warm_up.dll"],
                 tool="zig",
-                env={},
                 environment=self._zig.environment,
                 cwd=folder,
             )

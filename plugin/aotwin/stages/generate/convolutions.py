@@ -264,15 +264,15 @@ def _as_image(module: GraphModule, convolution: _Convolution) -> _Convolution:
         )
         image = module.graph.call_function(aten.conv2d.default, args)
     # Behind the activation, so that nothing stands between the two when they are fused.
-    last = _activation_of(node) or node
+    activation = _activation_of(node)
+    made = activation or image
     node.replace_all_uses_with(image)
-    made = image if last is node else last
-    with module.graph.inserting_after(last):
-        row_of_results = module.graph.call_function(aten.squeeze.dim, (made, 2))
+    with module.graph.inserting_after(made):
+        squeezed = module.graph.call_function(aten.squeeze.dim, (made, 2))
     # A convolution that follows asks for its shape.
-    row_of_results.meta.update(last.meta)
-    last.meta.clear()
-    made.replace_all_uses_with(row_of_results, lambda user: user is not row_of_results)
+    squeezed.meta.update((activation or node).meta)
+    made.meta.clear()
+    made.replace_all_uses_with(squeezed, lambda user: user is not squeezed)
     module.graph.erase_node(node)
     return _Convolution(
         image,
