@@ -94,8 +94,6 @@ def start(
                 wrapper, weights = generator.generate(cpu, over_torch=True)
         for warning in dict.fromkeys(wrapper.warnings):
             session.progress.warn(f"{spec.name}: {warning}")
-        # For the check: importing LIEF takes as long as a link.
-        session.readers.start()
         compiling = session.workers.submit(_compile, spec, wrapper, cpu, session)
         if job is None:
             job = Job(spec, directory, blobs.take(spec, directory, weights))

@@ -67,6 +67,9 @@ class Children:
             self._running.discard(process)
 
 
+#: priority of what gives way: about a tenth of the share that others get
+_NICE = 10
+
 _children: ContextVar[Children | None] = ContextVar("children", default=None)
 
 #: variables that no outside program gets to see: the password of the signing certificate, and what
@@ -83,6 +86,7 @@ def run(
     cwd: Path | None = None,
     timeout: float | None = None,
     stdin: str | None = None,
+    gives_way: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end with captured output.
 
@@ -94,6 +98,7 @@ def run(
         cwd: working folder.
         timeout: seconds.
         stdin: what it can read there, such as a password; nothing by default.
+        gives_way: to whatever else wants the CPU, this process before all.
 
     Returns:
         The finished process, whatever its exit code.
@@ -116,6 +121,8 @@ def run(
             )
         if children is not None:
             children.add(process)
+        if gives_way:
+            _give_way(process)
         outputs = output_of(process, None if stdin is None else stdin.encode(), timeout)
     except subprocess.TimeoutExpired as error:
         raise ToolError(
@@ -219,6 +226,21 @@ def _kill(process: subprocess.Popen[Any]) -> None:
         return
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _give_way(process: subprocess.Popen[bytes]) -> None:
+    """Lower the priority of a program of `start` and of all that it will start.
+
+    Linux shares the CPU between sessions first, where it groups processes by themselves
+    (sched(7), "The autogroup feature"): there, nice values count within a session only, and each
+    program has one of its own.
+    """
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PGRP, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICE)
+    with suppress(OSError):
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(_NICE))
 
 
 def _text(output: bytes) -> str:

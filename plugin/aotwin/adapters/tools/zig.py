@@ -63,20 +63,27 @@ class Zig:
         kept = {name: text for name, text in os.environ.items() if not _STEERING.fullmatch(name)}
         return kept | self.env
 
-    def run(self, arguments: Sequence[str], *, cwd: Path, doing: str) -> None:
+    def run(
+        self, arguments: Sequence[str], *, cwd: Path, doing: str, gives_way: bool = False
+    ) -> None:
         """Call zig.
 
         Args:
             arguments: what follows `zig`: ("c++", "-c", ...).
             cwd: working folder.
             doing: what this call does, for the message of a failure.
+            gives_way: as for `process.run`.
 
         Raises:
             ToolError: zig failed; the cause is the compiler's own first error.
             StorageError: it failed for want of room on a disk.
         """
         result = run(
-            [str(self.executable), *arguments], tool="zig", environment=self.environment, cwd=cwd
+            [str(self.executable), *arguments],
+            tool="zig",
+            environment=self.environment,
+            cwd=cwd,
+            gives_way=gives_way,
         )
         if result.returncode != 0:
             free = {folder: shutil.disk_usage(folder).free for folder in (cwd, self.lib_dir)}

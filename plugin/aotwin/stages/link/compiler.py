@@ -108,7 +108,8 @@ def _compile(source: str, folder: Path, command: list[str], zig: Zig) -> bytes:
     with storage_errors(path):
         path.write_text(source, encoding="utf-8")
     try:
-        zig.run(command, cwd=folder, doing="compiling the wrapper")
+        # To code generation, which all that is still to be compiled waits for.
+        zig.run(command, cwd=folder, doing="compiling the wrapper", gives_way=True)
     finally:
         _keep(path)
     return (folder / _OBJECT).read_bytes()
