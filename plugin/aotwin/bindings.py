@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
+from aotwin.errors import ConfigurationError
 from aotwin.model_spec import ModelSpec
 from aotwin.session import Session, run_time_of
 from aotwin.stages.check import require_sound_libs
@@ -28,8 +29,9 @@ _CONVOLUTION = "aoti_torch_cpu_mkldnn__convolution_pointwise"
 def suits_own_alone(spec: ModelSpec, wrapper: Wrapper) -> bool:
     """Whether a model will get torch's run time, and was laid out in a way that slows that down.
 
-    Torch copies weights of convolutions that lie by terms at each call. Told by the text of the
-    wrapper, before it is compiled; the object file has the last word on the run time.
+    Torch copies weights of convolutions that lie by terms at each call, and takes those in blocks
+    for others. Told by the text of the wrapper, before it is compiled; the object file has the last
+    word on the run time.
     """
     if spec.runtime != "auto" or _CONVOLUTION not in wrapper.source:
         return False
@@ -58,7 +60,22 @@ def bound_run_time(
     )
     if choice.remark:
         session.progress.remark(choice.remark)
-    return run_time_of(session) if choice.own else None
+    if choice.own:
+        return run_time_of(session)
+    for wrapper in wrappers:
+        _require_plain_weights(spec, wrapper)
+    return None
+
+
+def _require_plain_weights(spec: ModelSpec, wrapper: Wrapper) -> None:
+    """Torch would take weights in blocks of results for others: their strides are the first's."""
+    for constant in wrapper.constants if _CONVOLUTION in wrapper.source else ():
+        if constant.stride[:2] == (1, 32) and constant.shape[0] > 32 and len(constant.shape) == 4:
+            raise ConfigurationError(
+                f"the weight {constant.fqn} of {spec.name} lies as only aotwin's run time reads it",
+                cause="its code was generated for that, and calls what only torch has",
+                next_step='Say runtime = "torch" for it, and please report this with the program.',
+            )
 
 
 def fitting_torches(wrapper: Wrapper, called: Iterable[str], session: Session) -> tuple[str, ...]:

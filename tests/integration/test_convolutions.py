@@ -205,6 +205,26 @@ def test_our_own_run_time_gets_weights_by_terms_where_they_are_one_group() -> No
     assert by_name["weight"].stride == (18, 1, 6, 2)
 
 
+@pytest.mark.parametrize("results", [32, 48, 96])
+def test_several_blocks_of_results_lie_one_after_the_other(results: int) -> None:
+    torch.manual_seed(3)
+    module = nn.Conv2d(4, results, (3, 2)).eval()
+    program = torch.export.export(module, (torch.randn(1, 4, 9, 7),))
+    wrapper, weights = generate(program, name="m", simdlen=512, inductor={}, fused=["float32"])
+    constant = next(one for one in wrapper.constants if one.fqn == "weight")
+    written = bytes(b"".join(map(bytes, weights.chunks())))
+    found = torch.frombuffer(bytearray(written[constant.offset :]), dtype=torch.float32)
+    by_terms = module.weight.detach().permute(2, 3, 1, 0).reshape(24, results)
+    if results != 96:
+        assert constant.stride == (1, results, 8 * results, 4 * results)
+        assert torch.equal(found[: by_terms.numel()].view(24, results), by_terms)
+    else:
+        assert constant.stride == (1, 32, 256, 128)
+        for block in range(3):
+            lying = found[block * 24 * 32 :][: 24 * 32].view(24, 32)
+            assert torch.equal(lying, by_terms[:, block * 32 :][:, :32])
+
+
 def test_an_activation_behind_a_convolution_of_sound_is_fused_too() -> None:
     program, _, _ = exported("sound")
     wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=["float32"])

@@ -265,6 +265,49 @@ def by_terms(weight: torch.Tensor) -> torch.Tensor:
     return weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
 
 
+def in_blocks(weight: torch.Tensor) -> torch.Tensor:
+    """As the build lays weights out that have several blocks of 32 results."""
+    results, channels, _, width = weight.shape
+    terms = weight.permute(2, 3, 1, 0).reshape(-1, results // 32, 32)
+    flat = terms.transpose(0, 1).contiguous().view(-1)
+    return flat.as_strided(weight.shape, (1, 32, 32 * channels * width, 32 * channels))
+
+
+#: input, results, kernel, stride, padding
+BLOCKED: dict[str, tuple[tuple[int, ...], int, tuple[int, int], int, int]] = {
+    "few places": ((1, 40, 7, 7), 96, (3, 3), 1, 1),
+    "six places": ((3, 24, 1, 2), 64, (1, 1), 1, 0),
+    "many terms": ((2, 512, 7, 7), 64, (1, 1), 1, 0),
+    "many places": ((1, 64, 30, 30), 352, (1, 1), 1, 0),
+    "many places and terms": ((1, 440, 20, 20), 64, (1, 1), 1, 0),
+    "step": ((1, 48, 15, 15), 128, (3, 3), 2, 1),
+    "step of one place": ((2, 48, 15, 15), 128, (1, 1), 2, 0),
+    "winograd": ((1, 64, 14, 14), 96, (3, 3), 1, 1),
+    "winograd, many terms": ((1, 208, 13, 12), 64, (3, 3), 1, 1),
+    "colours": ((1, 3, 20, 20), 96, (7, 7), 2, 3),
+    "one row": ((1, 24, 1, 40), 64, (1, 3), 1, 0),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKED)
+def test_a_weight_in_blocks_is_taken_as_it_lies(products: Operators, name: str) -> None:
+    size, results, kernel, stride, padding = BLOCKED[name]
+    torch.manual_seed(6)
+    x = torch.randn(size).contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.randn(results, size[1], *kernel), torch.randn(results)
+    how = Convolution([stride] * 2, [padding] * 2, [1, 1])
+    truth = how.eager(exact(x), exact(weight), exact(bias))
+    other = torch.randn(truth.shape).contiguous(memory_format=torch.channels_last)
+    lists = (how.padding, how.stride, how.dilation)
+    ours = products.answer(
+        "aoti_torch_cpu_mkldnn__convolution_pointwise_binary",
+        *(x, other, in_blocks(weight), Optional(bias), *lists, 1, "add", None),
+        *(ctypes.byref(ctypes.c_char_p(b"relu")), None, 0, None),
+    )
+    eager = how.eager(x, weight, bias)
+    assert_as_accurate(ours, torch.relu(eager + other), torch.relu(truth + exact(other)))
+
+
 @pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
 @pytest.mark.parametrize(
     "name",

@@ -4,8 +4,9 @@ Part of the stage `generate`: torch is imported in functions only. What is done 
 program alone, never on the build host's CPU. A batch normalisation is multiplied into the weights
 before it. Weights lie with their channels last, as generated code wants them, so that no call
 copies them, or by terms (kernel, channels, results), by which our own run time multiplies without
-laying them out anew. And the operator becomes the one to which Inductor's own fusions add what
-follows, an activation or the sum with a residual; they ask for no packed weights.
+laying them out anew; where there are several blocks of 32 results, one block after the other. And
+the operator becomes the one to which Inductor's own fusions add what follows, an activation or the
+sum with a residual; they ask for no packed weights.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from aotwin.stages.generate.graph_constants import (
 )
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.fx import GraphModule, Node
 
 #: appended to the name of what is no longer what was trained
@@ -33,6 +35,8 @@ _FOLDED = "_normalized"
 _COMPUTED = "_computed"
 #: appended to the name of a weight whose one place dimension became two
 _AS_IMAGE = "_2d"
+#: results whose weights lie next to each other, for each term
+_BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -235,12 +239,27 @@ def _arrange(module: GraphModule, convolution: _Convolution, by_terms: bool) -> 
     # for them, and float64 everywhere
     fusible = value.dtype == torch.float32
     if by_terms and fusible and image.groups == 1:
-        laid_out = weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
+        laid_out = _by_terms(weight)
     else:
         laid_out = torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight)
     replace_value(module, image.weight, laid_out)
     if fusible:
         _call_fusible(module, image)
+
+
+def _by_terms(weight: Tensor) -> Tensor:
+    """A weight in the order kernel, channels, results; several blocks of results one by one.
+
+    No strides tell where the second block begins: they are those of the first one, and only our own
+    run time knows what they stand for.
+    """
+    results, channels, _, width = weight.shape
+    by_terms = weight.permute(2, 3, 1, 0)
+    if results % _BLOCK or results == _BLOCK:
+        return by_terms.contiguous().permute(3, 2, 0, 1)
+    blocks = by_terms.reshape(-1, results // _BLOCK, _BLOCK).transpose(0, 1).contiguous()
+    strides = (1, _BLOCK, _BLOCK * channels * width, _BLOCK * channels)
+    return blocks.view(-1).as_strided(weight.shape, strides)
 
 
 def _as_image(module: GraphModule, convolution: _Convolution) -> _Convolution:

@@ -14,6 +14,7 @@ struct Blocks {
   int64_t k_block;  // all but the last
   int64_t groups;   // of rows, of nearly the same height
   int64_t panels;   // of columns
+  bool ready;       // B lies as panels
 };
 
 inline int64_t k_of(const Blocks& blocks, int64_t block) {
@@ -43,8 +44,14 @@ struct RowGroup {
 };
 RowGroup rows_of(const Blocks& blocks, int64_t batch, int64_t group, int64_t block);
 
+// Where columns of B begin, one block of k.
+const char* columns_of(const Blocks& blocks, int64_t batch, int64_t column, int64_t block);
+
 // Lays out a panel of B, one block of k.
 void pack_panel(const Blocks& blocks, int64_t batch, int64_t panel, int64_t block, char* to);
+
+// Asks for where results go, and for what is added to them: their lines are apart, and nobody else asks in time.
+void ask_for_results(const Finish& finish, int64_t row, int64_t rows, int64_t column, int64_t columns);
 
 // Threads that a product is worth.
 int threads_for(const Product& product);

@@ -46,11 +46,14 @@ bool is_rows(const Tensor& tensor) {
   return true;
 }
 
-// A weight that is dense in the order kernel, channels, out channels.
-bool is_by_terms(const Tensor& weight) {
-  int64_t wanted = 1;
+// Whether a weight is dense in the order kernel, channels, out channels, with `term` elements from one channel to the next.
+bool is_by_terms(const Tensor& weight, int64_t term) {
+  int64_t wanted = term;
   const int64_t dim = weight.dim();
-  for (int64_t i = 0; i < dim; ++i) {
+  if (weight.size(0) != 1 && weight.stride(0) != 1) {
+    return false;
+  }
+  for (int64_t i = 1; i < dim; ++i) {
     const int64_t at = i < 2 ? i : dim + 1 - i;
     if (weight.size(at) != 1 && weight.stride(at) != wanted) {
       return false;
@@ -58,6 +61,17 @@ bool is_by_terms(const Tensor& weight) {
     wanted *= weight.size(at);
   }
   return true;
+}
+
+// How a weight lies that lies by terms. In blocks of results its strides are those of the first: no other weight has elements in one place.
+void find_terms(const Tensor& weight, Geometry& g) {
+  if (is_by_terms(weight, g.out_channels)) {
+    g.term = g.out_channels;
+    g.block = block_columns;
+  } else if (g.out_channels % block_columns == 0 && is_by_terms(weight, block_columns)) {
+    g.term = block_columns;
+    g.block = block_columns * (weight.numel() / g.out_channels);
+  }
 }
 
 Dims row_strides(const Dims& sizes) {
@@ -328,8 +342,10 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, c
             " is larger than the padded input of shape ", input.sizes());
     sizes.push_back(g.out[at]);
   }
-  g.by_terms = arguments.arranged && places == 2 && groups == 1 && !transposed && !is_rows(weight) && is_by_terms(weight);
-  const bool rows = g.by_terms || ((places == 2 || (places == 3 && keeps_channels_last_3d(g, lists, transposed))) &&
+  if (arguments.arranged && places == 2 && groups == 1 && !transposed && !is_rows(weight)) {
+    find_terms(weight, g);
+  }
+  const bool rows = g.by_terms() || ((places == 2 || (places == 3 && keeps_channels_last_3d(g, lists, transposed))) &&
                                    (looks_channels_last(input) || looks_channels_last(weight)));
   const bool in_place = into != nullptr && into->dtype() == g.dtype && into->sizes() == sizes &&
                         (rows ? is_rows(*into) : into->is_contiguous()) && !has_small_groups(g) && !overlap(*into, input) && !overlap(*into, weight);
@@ -381,7 +397,7 @@ Tensor convolve(const Tensor& input, const Tensor& weight, const Tensor* bias, c
     }
     return out;
   }
-  const Tensor arranged = g.by_terms || (rows ? is_rows(weight) : weight.is_contiguous())
+  const Tensor arranged = g.by_terms() || (rows ? is_rows(weight) : weight.is_contiguous())
                               ? weight
                               : derived_from_constant(weight, rows ? kind_channels_last : kind_contiguous, [&] { return rows ? as_rows(weight) : contiguous(weight); });
   convolve_into(g, rows, source, arranged, bias, other, fused, out);

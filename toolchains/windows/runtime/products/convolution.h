@@ -15,7 +15,9 @@ struct ConvolutionArguments {
   Dims output_padding;
   bool transposed = false;
   int64_t groups = 1;
-  bool arranged = false;  // the weight may lie by terms: dense in the order kernel, channels, out channels. Then the result is channels last
+  // The weight may lie by terms: dense in the order kernel, channels, out channels, all or (product.h) block_columns after block_columns of them.
+  // Then the result is channels last.
+  bool arranged = false;
 };
 
 // Input [batch, channels, one to three places], weight [out channels, channels / groups, kernel] (transposed: [channels, out channels /

@@ -44,10 +44,15 @@ void bring_line(const Plan& plan, int64_t image, int64_t line, int64_t first, in
 
 void pack_weights(const Plan& plan, const void* weight, float* panels) {
   const Geometry& g = plan.g;
-  const Operand operand = g.by_terms ? Operand{weight, 0, g.out_channels, 1} : Operand{weight, 0, 1, plan.terms};
+  const Operand rows{weight, 0, 1, plan.terms};
   for (int64_t column = 0; column < g.out_channels; column += plan.kernels.width) {
     const int count = static_cast<int>(std::min<int64_t>(plan.kernels.width, g.out_channels - column));
-    pack_operand(plan.kernels, operand, Dtype::f32, 0, operand.column, operand.row, column, count, plan.kernels.width, 0, plan.terms, panels + column * plan.terms);
+    float* const panel = panels + column * plan.terms;
+    if (g.by_terms()) {
+      plan.kernels.pack_columns(Dtype::f32, panel, static_cast<const float*>(weight) + g.weight_of(column), g.term, count, plan.kernels.width, plan.terms);
+    } else {
+      pack_operand(plan.kernels, rows, Dtype::f32, 0, rows.column, rows.row, column, count, plan.kernels.width, 0, plan.terms, panel);
+    }
   }
 }
 

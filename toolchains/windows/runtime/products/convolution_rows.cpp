@@ -154,11 +154,12 @@ void convolve_rows(const Geometry& g, const void* input, const void* weight, Pro
   product.k = taps * g.channels;
   product.dtype = g.dtype;
   product.b_dtype = g.dtype;
+  product.b_block = g.by_terms() && g.block != block_columns ? g.block : 0;
   const bool pointwise = taps == 1 && g.stride[0] == 1 && g.stride[1] == 1 && g.stride[2] == 1 && g.in_places() == g.places() && g.taps[0].d == 0 &&
                          g.taps[0].h == 0 && g.taps[0].w == 0;
   if (pointwise) {
     product.a = {input, g.channels, all_channels, 1};
-    product.b = g.by_terms ? Operand{weight, 0, g.out_channels, 1} : Operand{weight, g.out_channels * g.channels, 1, g.channels};
+    product.b = g.by_terms() ? Operand{weight, 0, g.term, 1} : Operand{weight, g.out_channels * g.channels, 1, g.channels};
     run(product);
     return;
   }
@@ -183,7 +184,7 @@ void convolve_rows(const Geometry& g, const void* input, const void* weight, Pro
   product.pack_a = pack_places;
   if (g.groups == 1) {
     // A matrix in memory: the next panels of it can be asked for ahead, and one by terms need not be laid out at all.
-    product.b = g.by_terms ? Operand{weight, 0, g.out_channels, 1} : Operand{weight, 0, 1, product.k};
+    product.b = g.by_terms() ? Operand{weight, 0, g.term, 1} : Operand{weight, 0, 1, product.k};
   } else {
     product.pack_b = pack_weights;
   }

@@ -29,7 +29,17 @@ struct Geometry {
   int64_t kernel[3] = {1, 1, 1};
   std::vector<Tap> taps;
   bool row_taps = false;  // taps come in rows of kernel[2], one place apart
-  bool by_terms = false;  // weights lie as [taps, channels, out_channels]; channels last and one group only
+  // Not 0: weights lie by terms (taps, channels), results next to each other; channels last and one group only. Elements from one term to the next,
+  int64_t term = 0;
+  int64_t block = 0;  // and from one block of block_columns results to the next
+
+  bool by_terms() const {
+    return term != 0;
+  }
+  // Of by terms: where the first term of a result lies.
+  int64_t weight_of(int64_t result) const {
+    return result / block_columns * block + result % block_columns;
+  }
 
   int64_t places() const {
     return out[0] * out[1] * out[2];

@@ -51,13 +51,18 @@ struct Ahead {
   const char* data = nullptr;
   int64_t row = 0;
   int64_t step = 0;
+  int64_t call = 0;  // bytes from one call to the next
   int64_t calls = 0;
 };
 Ahead ahead_of_panel(const Plan& plan, int64_t batch, int64_t panel, int64_t block) {
   const Product& product = plan.product;
-  const auto element = static_cast<int64_t>(element_size(product.b_dtype));
-  const int64_t at = batch * product.b.batch + panel * plan.kernels.width * product.b.column + block * plan.k_block;
-  return {static_cast<const char*>(product.b.data) + at * element, product.b.column * element, 64, lanes_of(plan, panel) / 8};
+  const char* const data = columns_of(plan, batch, panel * plan.kernels.width, block);
+  if (product.b_block != 0) {  // eight lines after eight
+    const int64_t call = k_of(plan, block) / 16 * 512;
+    return {data, 64, 512, call, call == 0 ? 0 : k_of(plan, block) * product.b.row * plan.size / call};
+  }
+  const int64_t row = product.b.column * static_cast<int64_t>(element_size(product.b_dtype));
+  return {data, row, 64, 8 * row, lanes_of(plan, panel) / 8};
 }
 
 // One thread's memory.
@@ -77,7 +82,7 @@ class Pass {
       for (int64_t block = 0; block < plan_.k_blocks; ++block) {
         char* sums = own_.sums;
         for (int64_t i = 0; i < task_.panels; ++i) {
-          if (first == 0) {
+          if (first == 0 && !plan_.ready) {
             pack_panel(plan_, task_.batch, task_.first_panel + i, block, panel_at(i, block));
           }
           sums = multiply_panel(i, block, first == 0, sums);
@@ -106,7 +111,7 @@ class Pass {
     const int64_t later = first_group_ + group + plan_.groups_of_tile;
     if (later < task_.first_group + task_.groups) {
       const RowGroup rows = rows_of(plan_, task_.batch, later, block);
-      return {rows.data + index * 8 * rows.stride, rows.stride, 64, index * 8 + 8 <= rows.count ? 1 : 0};
+      return {rows.data + index * 8 * rows.stride, rows.stride, 64, 0, index * 8 + 8 <= rows.count ? 1 : 0};
     }
     if (group == 0 && index == 0 && block + 1 == plan_.k_blocks) {
       return ahead_of_panel(plan_, next_.batch, next_.first_panel, 0);
@@ -117,7 +122,7 @@ class Pass {
   char* multiply_panel(int64_t index, int64_t block, bool packed_now, char* sums) {
     const int64_t number = task_.first_panel + index;
     const int64_t width = width_of(plan_, number);
-    const char* const panel = panel_at(index, block);
+    const char* const panel = plan_.ready ? columns_of(plan_, task_.batch, number * plan_.kernels.width, block) : panel_at(index, block);
     const int64_t k = units_of(plan_, k_of(plan_, block));
     const Ahead following = packed_now ? following_panel(index, block) : Ahead{};
     const char* const nothing = own_.panels;
@@ -126,11 +131,16 @@ class Pass {
       const Ahead ahead = packed_now ? following : following_rows(index, group, block);
       const int64_t call = packed_now ? group : 0;
       const bool ask = call < ahead.calls;
+      const int64_t row = part(plan_.product.m, plan_.groups, first_group_ + group);
+      const bool last = block + 1 == plan_.k_blocks;
+      if (last && plan_.ready) {
+        ask_for_results(finish_, row, rows.count, number * plan_.kernels.width, lanes_of(plan_, number));
+      }
       plan_.kernels.multiply_rows[rows.count][width == plan_.kernels.width ? 1 : 0](
-          rows.data, rows.stride, panel, k, sums, block == 0, ask ? ahead.data + call * 8 * ahead.row : nothing, ask ? ahead.row : 0, ask ? 4 * ahead.row : 0,
+          rows.data, rows.stride, panel, k, sums, block == 0, ask ? ahead.data + call * ahead.call : nothing, ask ? ahead.row : 0, ask ? 4 * ahead.row : 0,
           ask ? ahead.step : 0);
-      if (block + 1 == plan_.k_blocks) {
-        plan_.kernels.finish(finish_, sums, width, part(plan_.product.m, plan_.groups, first_group_ + group), rows.count, number * plan_.kernels.width,
+      if (last) {
+        plan_.kernels.finish(finish_, sums, width, row, rows.count, number * plan_.kernels.width,
                              static_cast<int>(lanes_of(plan_, number)));
       }
       sums += rows.count * width * plan_.size;
@@ -155,7 +165,7 @@ bool suits_own_panels(const Product& product, const ProductKernels& kernels) {
   // Rows that share a place in the nearest cache put each other out.
   const bool apart = product.a.row * element % 4096 != 0;
   return product.m >= own_panels_least && product.finish.column == 1 && can_lie(product.a.column, product.a.row, product, kernels) &&
-         can_lie(product.b.row, product.b.column, product, kernels) && element * kernels.unit == size && apart;
+         (product.b_block != 0 || can_lie(product.b.row, product.b.column, product, kernels)) && element * kernels.unit == size && apart;
 }
 
 void run_own_panels(const Product& product, const ProductKernels& kernels) {

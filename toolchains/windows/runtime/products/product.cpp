@@ -78,8 +78,8 @@ void run(const Product& given) {
   const bool plain = given.pack_a == nullptr && given.pack_b == nullptr;
   // Few columns are few rows of the transposed product; else what makes rows of results contiguous.
   const bool by_columns = given.finish.column != 1 && given.finish.row == 1;
-  bool swap = by_columns;
-  if (plain && given.n != given.m) {
+  bool swap = by_columns && given.b_block == 0;
+  if (plain && given.b_block == 0 && given.n != given.m) {
     const bool few_columns = given.n <= few_rows_most && given.n < given.m;
     const bool few_rows = given.m <= few_rows_most && given.m < given.n;
     swap = few_columns || (!few_rows && by_columns);
@@ -87,11 +87,11 @@ void run(const Product& given) {
   const Product product = swap && plain ? transposed(given) : given;
   // Pairs have no kernels for few rows: those of float do for bfloat16, whose time is that of reading.
   const bool bytes = given.dtype == Dtype::i8 || given.dtype == Dtype::u8;
-  const bool few = product.m <= lying_rows_most && product.n >= product.m && product.finish.column == 1;
+  const bool few = product.b_block == 0 && product.m <= lying_rows_most && product.n >= product.m && product.finish.column == 1;
   const bool lying = few && can_lie(product.b.row, product.b.column, product, kernels);
   // Numbers that are widened first are widened best in registers.
   const bool wide = product.dtype == Dtype::f32 || product.dtype == Dtype::f64;
-  const bool by_dots = !lying || product.m <= (wide ? dot_rows_most : few_rows_most);
+  const bool by_dots = product.b_block == 0 && (!lying || product.m <= (wide ? dot_rows_most : few_rows_most));
   if (plain && !bytes && by_dots && run_few_rows(product, given.dtype == Dtype::f64 ? double_kernels() : float_kernels(), kernels.unit > 1)) {
     return;
   }

@@ -16,6 +16,9 @@ struct Operand {
   int64_t column = 0;
 };
 
+// Columns of B may lie in blocks of so many, k after k, each block apart from the next: what AVX-512's kernels take for a panel.
+inline constexpr int64_t block_columns = 32;
+
 struct Product;
 // Lays out rows [row, row + count) of A (or columns of B, up to `width`) for k in [first, first + k) as a panel, see kernels.h.
 using PackPanel = void (*)(const Product& product, int64_t batch, int64_t row, int count, int width, int64_t first, int64_t k, void* panel);
@@ -29,6 +32,7 @@ struct Product {
   Dtype b_dtype = Dtype::f32;  // of B: A's, but i8 goes with each of f32, bf16, f16, u8
   Operand a;                 // [m, k]
   Operand b;                 // [k, n]
+  int64_t b_block = 0;       // not 0: elements between blocks of B's columns, which are next to each other within a block
   Finish finish;
   int64_t out_batch = 0;
   int64_t addend_batch[2] = {0, 0};

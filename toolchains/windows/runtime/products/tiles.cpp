@@ -75,13 +75,6 @@ void pack_rows(const Plan& plan, int64_t index) {
   }
 }
 
-// Where columns of B begin.
-const char* columns_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
-  const Product& product = plan.product;
-  const int64_t at = batch * product.b.batch + column * product.b.column + block * plan.k_block * product.b.row;
-  return static_cast<const char*>(product.b.data) + at * static_cast<int64_t>(element_size(product.b_dtype));
-}
-
 // Where the next panel of B lies, for asking memory ahead: call after call of `multiply` takes its share of the panel's lines.
 struct Ahead {
   const char* data = nullptr;
@@ -105,7 +98,13 @@ Ahead ahead_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
   }
   const char* const from = columns_of(plan, batch, column, block);
   const int64_t width = std::min<int64_t>(plan.kernels.width, product.n - column);
-  if (product.b.row == 1) {  // four columns a call
+  if (plan.ready) {  // four lines after four
+    ahead.data = from;
+    ahead.part = 64;
+    ahead.step = 256;
+    ahead.call = k_of(plan, block) / 16 * 256;
+    ahead.calls = ahead.call == 0 ? 0 : k_of(plan, block) * width * size / ahead.call;
+  } else if (product.b.row == 1) {  // four columns a call
     ahead.data = from;
     ahead.part = product.b.column * size;
     ahead.step = 64 * size * plan.kernels.unit / plan.size;
@@ -123,12 +122,12 @@ Ahead ahead_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
   return ahead;
 }
 
-void pack_columns(const Plan& plan, int64_t batch, int64_t column, int count, int width, int64_t block, void* panel) {
+void pack_columns(const Plan& plan, int64_t batch, int64_t column, int count, int width, int64_t block, char* panel) {
   const Product& product = plan.product;
   if (product.pack_b != nullptr) {
     product.pack_b(product, batch, column, count, width, block * plan.k_block, k_of(plan, block), panel);
   } else {
-    pack_operand(plan.kernels, product.b, product.b_dtype, batch, product.b.column, product.b.row, column, count, width, block * plan.k_block, k_of(plan, block), panel);
+    pack_panel(plan, batch, column / plan.kernels.width, block, panel);
   }
 }
 
@@ -165,28 +164,6 @@ const char* following_columns(const Plan& plan, const Tile& tile, const Tile& ne
   return columns_of(plan, next.batch, next.first_column, 0);
 }
 
-// Asks for where a tile's results go, and for what is added to them: their lines are apart, and nobody else asks in time.
-void ask_for_results(const Finish& finish, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  const auto ask = [&](const void* data, int64_t stride, Dtype dtype) {
-    const auto size = static_cast<int64_t>(element_size(dtype));
-    const char* at = static_cast<const char*>(data) + (row * stride + column) * size;
-    for (int64_t i = 0; i < rows; ++i, at += stride * size) {
-      for (int64_t byte = 0; byte < columns * size; byte += 64) {
-        __builtin_prefetch(at + byte, 0, 3);
-      }
-    }
-  };
-  // Behind an activation of many operations stores keep nobody waiting.
-  if (finish.column == 1 && (finish.activation == Activation::none || finish.activation == Activation::relu)) {
-    ask(finish.out, finish.row, finish.dtype);
-  }
-  const Addend& other = finish.addends[1];
-  if (other.data != nullptr && other.column == 1 && other.row != 0 && other.data != finish.out) {
-    ask(other.data, other.row, other.dtype);
-  }
-}
-
-// A panel of columns within a tile.
 struct Columns {
   int64_t at;  // from the tile's first
   int count;
@@ -210,7 +187,7 @@ Ahead following_panel(const Plan& plan, const Tile& tile, const Tile& next, int6
 }
 
 // Panel `i` of the tile's rows by a panel of columns.
-void multiply_panels(const Plan& plan, const Tile& tile, const Tile& next, const Columns& columns, int64_t block, int64_t i, int64_t height, char* panel, const Ahead& ahead,
+void multiply_panels(const Plan& plan, const Tile& tile, const Tile& next, const Columns& columns, int64_t block, int64_t i, int64_t height, const char* panel, const Ahead& ahead,
                      char* to) {
   const Product& product = plan.product;
   const int64_t k = k_of(plan, block);
@@ -225,7 +202,7 @@ void multiply_panels(const Plan& plan, const Tile& tile, const Tile& next, const
   }
   const char* const rows = packed_panel(plan, tile.unit_panel + i, block);
   if (columns.direct && i == 0) {
-    plan.kernels.multiply_columns[height](rows, columns_of(plan, tile.batch, tile.first_column + columns.at, block), product.b.row * plan.size, k, to, first, panel,
+    plan.kernels.multiply_columns[height](rows, columns_of(plan, tile.batch, tile.first_column + columns.at, block), product.b.row * plan.size, k, to, first, const_cast<char*>(panel),
                                           following_columns(plan, tile, next, columns.at, block));
     return;
   }
@@ -242,7 +219,10 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile& next, char* panel,
       const int count = static_cast<int>(std::min<int64_t>(plan.kernels.width, tile.columns - at));
       const bool full = count > plan.kernels.width / 2;
       const Columns columns{at, count, full, plan.direct && count == plan.kernels.width, full ? plan.kernels.width : plan.kernels.width / 2};
-      if (!columns.direct) {
+      const char* used = panel;
+      if (plan.ready) {
+        used = columns_of(plan, tile.batch, tile.first_column + at, block);
+      } else if (!columns.direct) {
         pack_columns(plan, tile.batch, tile.first_column + at, count, static_cast<int>(columns.width), block, panel);
       }
       const Ahead ahead = following_panel(plan, tile, next, at, block);
@@ -254,7 +234,7 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile& next, char* panel,
         if (last) {
           ask_for_results(finish, row, height, tile.first_column + at, count);
         }
-        multiply_panels(plan, tile, next, columns, block, i, height, panel, ahead, to);
+        multiply_panels(plan, tile, next, columns, block, i, height, used, ahead, to);
         if (last) {
           plan.kernels.finish(finish, to, columns.width, row, height, tile.first_column + at, count);
         }
@@ -276,9 +256,9 @@ bool rows_may_lie(const Product& product, const ProductKernels& kernels) {
 
 void run_tiles(const Product& product, const ProductKernels& kernels) {
   Plan plan(product, kernels);
-  plan.direct = product.pack_b == nullptr && product.b.column == 1 && product.b.row >= product.n && product.b_dtype == Dtype::f32 && kernels.multiply_columns[1] != nullptr;
+  plan.direct = product.pack_b == nullptr && product.b.column == 1 && (product.b_block != 0 || product.b.row >= product.n) && product.b_dtype == Dtype::f32 && kernels.multiply_columns[1] != nullptr;
   plan.lying = rows_may_lie(product, kernels);
-  plan.direct = plan.direct && !plan.lying;
+  plan.direct = plan.direct && !plan.lying && !plan.ready;
   const int64_t panels_of_rows = std::max<int64_t>(1, rows_of_tile / kernels.rows);
   plan.row_tiles = (plan.groups + panels_of_rows - 1) / panels_of_rows;
   const int64_t height = (product.m + plan.groups - 1) / plan.groups;

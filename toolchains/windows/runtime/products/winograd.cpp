@@ -126,9 +126,9 @@ void pack_kernels(const Plan& plan, int64_t index, int64_t block, const Kernels&
   const int64_t column = index * plan.kernels.width;
   const int64_t first = block * plan.k_block;
   const int64_t k = plan.k_of(block);
-  if (g.by_terms) {
+  if (g.by_terms()) {
     for (int64_t c = 0; c < k; ++c) {
-      winograd_kernels().weight(plan.weight + (first + c) * g.out_channels + column, g.channels * g.out_channels, count, to.first + c * count, to.plane);
+      winograd_kernels().weight(plan.weight + g.weight_of(column) + (first + c) * g.term, g.channels * g.term, count, to.first + c * count, to.plane);
     }
     return;
   }
@@ -249,7 +249,7 @@ void convolve_winograd(const Geometry& g, const void* input, const void* weight,
   const int64_t room_size = sums_size + kernels_size + results_size;
   Scratch zeros(static_cast<size_t>(g.channels * 4));
   plan.groups = groups_for(plan, tile_rows * plan.tiles_of_row, column_panels, threads);
-  plan.by_task = g.by_terms && chunks == 1 && plan.groups == 1;
+  plan.by_task = g.by_terms() && chunks == 1 && plan.groups == 1;
   Scratch columns(static_cast<size_t>(((plan.by_task ? 0 : column_panels * numbers * plan.columns_plane()) + panel_slack) * 4));
   Scratch packed(static_cast<size_t>(numbers * plan.k_blocks * panels_most * plan.panel_stride * 4));
   Scratch rooms(static_cast<size_t>(threads * room_size * 4));
