@@ -25,6 +25,11 @@ class WeightSource(Protocol):
         """Bytes of all constants, padding included."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """What decides all bytes, where that is known without reading them; else empty."""
+        ...
+
     def chunks(self) -> Iterator[memoryview]:
         """Yield all bytes once, front to back, at most `CHUNK_NBYTES` at a time.
 
@@ -56,10 +61,12 @@ class MemoryWeights:
     Args:
         regions: in blob order.
         owner: whatever keeps the memory alive; held as long as this object.
+        identity: what decides all bytes, where the caller knows.
     """
 
-    def __init__(self, regions: Sequence[MemoryRegion], owner: object) -> None:
+    def __init__(self, regions: Sequence[MemoryRegion], owner: object, identity: str = "") -> None:
         self.regions = tuple(regions)
+        self.identity = identity
         self._owner = owner
 
     @property
@@ -89,6 +96,7 @@ class StreamWeights:
         nbytes: bytes that the stream must give, neither more nor less.
         opener: opens the stream at its first byte; a context manager, so that it is closed.
         wrong_size: makes the error to raise, from the bytes found (`None`: more than `nbytes`).
+        identity: tells what decides all bytes, or "" where nobody knows.
     """
 
     def __init__(
@@ -96,10 +104,17 @@ class StreamWeights:
         nbytes: int,
         opener: Callable[[], AbstractContextManager[BinaryIO]],
         wrong_size: Callable[[int | None], Exception],
+        identity: Callable[[], str] = lambda: "",
     ) -> None:
         self._nbytes = nbytes
         self._opener = opener
         self._wrong_size = wrong_size
+        self._identity = identity
+
+    @property
+    def identity(self) -> str:
+        """What decides all bytes, where that is known; else empty."""
+        return self._identity()
 
     @property
     def nbytes(self) -> int:

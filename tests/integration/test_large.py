@@ -32,6 +32,7 @@ class Numbered:
     """Constants of zeros, in which every chunk starts with its own number."""
 
     nbytes: int = NBYTES
+    identity: str = ""
 
     def chunks(self) -> Iterator[memoryview]:
         buffers = [bytearray(CHUNK_NBYTES) for _ in range(2)]

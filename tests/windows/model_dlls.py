@@ -83,6 +83,7 @@ class BytesWeights:
     """Constants' bytes for `write_blob`."""
 
     data: bytes
+    identity: str = ""
 
     @property
     def nbytes(self) -> int:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aotwin.adapters.archives.wheel_zip import Draft
+from aotwin.adapters.archives.draft import Draft
+from aotwin.adapters.storage.results import REMEMBERED
 from aotwin.assembly import Job
 from aotwin.prebuilt import CheckedModel, shared_libs
+from aotwin.progress import note
 from aotwin.session import Session
 from aotwin.stages.pack import (
     ModelContents,
@@ -47,7 +49,7 @@ def pack(made: Made, pure_wheel: Path, wheel_directory: Path, session: Session) 
         AotwinError: it cannot be written; `wheel_directory` is left as it was.
     """
     with session.progress.stage("pack") as step:
-        return pack_wheel(
+        wheel = pack_wheel(
             pure_wheel,
             [
                 *(_packed(job, dlls) for job, dlls in made.finished),
@@ -61,6 +63,9 @@ def pack(made: Made, pure_wheel: Path, wheel_directory: Path, session: Session) 
             step=step,
             draft=made.draft,
         )
+        if made.draft is not None and made.draft.stood:
+            note(REMEMBERED)
+        return wheel
 
 
 def _packed(job: Job, dlls: Sequence[SealedDll]) -> PackedModel:

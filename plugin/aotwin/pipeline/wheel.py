@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from aotwin.adapters.archives.wheel_zip import Draft
+from aotwin.adapters.archives.draft import Draft
+from aotwin.adapters.archives.standing_wheel import standing_wheel
 from aotwin.adapters.storage.files import storage_errors, working_folder
 from aotwin.adapters.tools.index import file_sha256
 from aotwin.assembly import finish, start
@@ -79,7 +80,7 @@ def build_wheel(
             *(each.manifest for each in sources.prebuilt),
         ]
         wheel = pack(made, pure_wheel, wheel_directory, session)
-        sha256 = file_sha256(wheel) if draft is None else draft.sha256()
+        sha256 = file_sha256(wheel) if draft is None else draft.leave()
     progress.remark(f"{wheel.name}: {wheel.stat().st_size:,} bytes, sha256 {sha256}")
     _tell(wheel, manifests, settings, progress)
     return wheel.name
@@ -102,7 +103,8 @@ def _draft(settings: Settings, work: Path, final: Path) -> Iterator[Draft | None
         return
     path, epoch = work / "wheel", source_date_epoch()
     with storage_errors(path):
-        draft = Draft(path.open("x+b"), path, epoch, wheel=final)
+        standing = standing_wheel(final)
+        draft = Draft(path.open("x+b"), path, epoch, wheel=final, standing=standing)
     try:
         yield draft
     finally:

@@ -15,14 +15,16 @@ as upstream's blob.
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from aotwin.adapters.archives.draft import Draft
 from aotwin.adapters.archives.hashed_stream import write_hashed
-from aotwin.adapters.archives.wheel_zip import Draft
 from aotwin.adapters.storage.files import replacing
+from aotwin.adapters.storage.results import key_of, recall, remember
 from aotwin.errors import WrapperError
 from aotwin.progress import Step
 from aotwin.values import BLOB_ALIGNMENT, BlobInfo
@@ -32,6 +34,7 @@ MAGIC = b"AOTWBLOB"
 VERSION = 1
 _TRAILER = struct.Struct("<8sIIQQ32s")
 TRAILER_NBYTES = _TRAILER.size
+_KIND = "digests"
 
 
 def write_blob(source: WeightSource, path: Path, *, step: Step | None = None) -> BlobInfo:
@@ -66,6 +69,35 @@ def write_blob_into(
         blob = _write(source, path, write, step)
     draft.list(name, blob.file_sha256, nbytes)
     return blob
+
+
+def remembered_blob(source: WeightSource, path: Path) -> BlobInfo | None:
+    """What a source's blob came to when it was last written, without reading the source.
+
+    Args:
+        path: where the blob lies, or would.
+    """
+    identity = source.identity
+    data = recall(_KIND, key_of("blob", identity)) if identity else None
+    try:
+        constants, whole = json.loads(data) if data else ("", "")
+        digests = bytes.fromhex(constants), bytes.fromhex(whole)
+    except (ValueError, TypeError):
+        return None
+    if [len(each) for each in digests] != [32, 32]:
+        return None
+    return BlobInfo(path, _nbytes(source), digests[0], whole)
+
+
+def remember_blob(identity: str, blob: BlobInfo) -> None:
+    """Keep what a blob came to.
+
+    Args:
+        identity: of its source, told before and after it was read; "" where it is not known.
+    """
+    if identity:
+        content = json.dumps([blob.digest.hex(), blob.file_sha256])
+        remember(_KIND, key_of("blob", identity), content.encode())
 
 
 def _write(
@@ -129,6 +161,11 @@ def read_trailer(data: bytes) -> Trailer:
     return Trailer(magic, version, (first, second), nbytes, digest)
 
 
+def blob_nbytes(blob: BlobInfo) -> int:
+    """Bytes of the whole file."""
+    return blob.constants_nbytes + TRAILER_NBYTES
+
+
 def _nbytes(source: WeightSource) -> int:
     """Bytes of the constants in the blob."""
     return source.nbytes or BLOB_ALIGNMENT
@@ -137,8 +174,13 @@ def _nbytes(source: WeightSource) -> int:
 def _check_length(source: WeightSource, written: int) -> None:
     expected = _nbytes(source)
     if written != expected:
-        raise WrapperError(
-            "the weights changed while they were written",
-            cause=f"expected {expected} bytes, got {written}",
-            next_step="Build again, and leave the model's files alone meanwhile.",
-        )
+        raise changed_meanwhile(f"expected {expected} bytes, got {written}")
+
+
+def changed_meanwhile(cause: str) -> WrapperError:
+    """The error of weights that are not what they were when the build began."""
+    return WrapperError(
+        "the weights changed while they were written",
+        cause=cause,
+        next_step="Build again, and leave the model's files alone meanwhile.",
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aotwin.adapters.archives.wheel_zip import Draft
+from aotwin.adapters.archives.draft import Draft
 from aotwin.blobs import Blobs
 from aotwin.model_spec import ModelSpec
 from aotwin.progress import Progress
@@ -24,6 +24,7 @@ DATA = bytes(range(64)) * 3
 @dataclass
 class Source:
     content: bytes
+    identity: str = ""
 
     @property
     def nbytes(self) -> int:

@@ -23,6 +23,7 @@ class Source:
     data: bytes
     announced: int | None = None
     end: BaseException | None = None
+    identity: str = ""
 
     @property
     def nbytes(self) -> int:

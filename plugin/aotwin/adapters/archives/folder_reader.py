@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aotwin.adapters.archives.zip_reader import MAX_MEMBERS, MAX_TEXT_NBYTES
+from aotwin.adapters.storage.file_digest import settled_identity
 from aotwin.errors import StorageError, WrapperError
 from aotwin.weights_source import StreamWeights, WeightSource
 
@@ -86,7 +87,10 @@ class FolderMembers:
                 next_step="Build again when nothing else writes the file.",
             )
 
-        return StreamWeights(size, lambda: _opened(file), wrong_size)
+        def identity() -> str:
+            return settled_identity(file)
+
+        return StreamWeights(size, lambda: _opened(file), wrong_size, identity)
 
 
 @contextmanager

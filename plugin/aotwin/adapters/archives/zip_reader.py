@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
+from aotwin.adapters.storage.file_digest import settled_identity
+from aotwin.adapters.storage.results import key_of
 from aotwin.errors import StorageError, WrapperError
 from aotwin.weights_source import StreamWeights, WeightSource
 
@@ -105,7 +107,11 @@ class ZipMembers:
                 next_step="The archive is damaged; generate it again.",
             )
 
-        return StreamWeights(size, lambda: self._stream(name), wrong_size)
+        def identity() -> str:
+            file = settled_identity(self.path)
+            return key_of("member", file, name) if file else ""
+
+        return StreamWeights(size, lambda: self._stream(name), wrong_size, identity)
 
     @contextmanager
     def _stream(self, name: str) -> Iterator[BinaryIO]:

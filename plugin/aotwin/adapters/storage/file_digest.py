@@ -28,22 +28,36 @@ def content_digest(path: Path) -> str:
     with path.open("rb") as file:
         started = time.time_ns()
         status = os.fstat(file.fileno())
-        identity = _identity(status)
-        key = key_of("sha256", str(path.resolve()), json.dumps(identity))
+        key = key_of("sha256", str(path.resolve()), identity_of(status))
         known = recall(_KIND, key)
         if known is not None:
             return known.decode("ascii", "replace")
         digest = _digest(file)
-        settled = max(status.st_ctime_ns, status.st_mtime_ns) < started - _SETTLED_NS
-        if settled and _identity(os.fstat(file.fileno())) == identity:
+        after = os.fstat(file.fileno())
+        if _is_settled(status, started) and identity_of(after) == identity_of(status):
             remember(_KIND, key, digest.encode())
         return digest
 
 
-def _identity(status: os.stat_result) -> list[int]:
-    return [
-        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns,
-    ]  # fmt: skip
+def settled_identity(path: Path) -> str:
+    """`identity_of` a file, or "" where it changed so lately that the next change may not show."""
+    started = time.time_ns()
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return identity_of(status) if _is_settled(status, started) else ""
+
+
+def identity_of(status: os.stat_result) -> str:
+    """What a file is known by: its place on its disk, size and times."""
+    return json.dumps(
+        [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    )
+
+
+def _is_settled(status: os.stat_result, started: int) -> bool:
+    return max(status.st_ctime_ns, status.st_mtime_ns) < started - _SETTLED_NS
 
 
 def _digest(file: BinaryIO) -> str:

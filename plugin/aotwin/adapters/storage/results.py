@@ -35,9 +35,10 @@ KINDS = {
     "objects": "compiled wrappers",
     "dlls": "linked DLLs",
     "digests": "digests of large files",
+    "wheels": "what the wheels that builds left were made of",
 }
 #: of use on this machine alone
-_OF_THIS_MACHINE = frozenset({"digests"})
+_OF_THIS_MACHINE = frozenset({"digests", "wheels"})
 _FOLDER = "results"
 _DEFAULT_NBYTES = 5 << 30
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

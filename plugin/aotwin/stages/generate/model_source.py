@@ -183,7 +183,7 @@ class _Program:
             return found
         wrapper, weights = self._generate(cpu, fused)
         if saved is not None:
-            saved.remember(wrapper, weights)
+            weights = MemoryWeights(weights.regions, weights, saved.remember(wrapper, weights))
         return replace(wrapper, warnings=(*_remarks(), *wrapper.warnings)), weights
 
     def _saved(self, cpu: Cpu, fused: Collection[str]) -> SavedProgram | None:

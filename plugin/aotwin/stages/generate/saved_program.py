@@ -51,18 +51,24 @@ class SavedProgram:
             return None
         try:
             wrapper, place, computed = unpacked(data)
-            return wrapper, _MemberWeights(self._path, wrapper, place["constants"], computed)
+            return wrapper, _MemberWeights(
+                self._path, wrapper, place["constants"], computed, self._identity(data)
+            )
         except (ValueError, KeyError, TypeError, AotwinError):
             return None
 
-    def remember(self, wrapper: Wrapper, weights: MemoryWeights) -> None:
-        """Keep what was made of it."""
+    def remember(self, wrapper: Wrapper, weights: MemoryWeights) -> str:
+        """Keep what was made of it.
+
+        Returns:
+            What decides the bytes of its constants, as `recall` will say; "" where nothing is kept.
+        """
         if not self._key:
-            return
+            return ""
         try:
             members = _member_digests(self._path)
         except AotwinError:
-            return
+            return ""
         place: list[Any] = []
         computed = bytearray()
         for region in weights.regions:
@@ -72,16 +78,25 @@ class SavedProgram:
                 place.append(name)
                 continue
             if len(computed) + len(content) > _MAX_COMPUTED_NBYTES:
-                return
+                return ""
             place.append([len(computed), len(content)])
             computed += content
-        remember(_KIND, self._key, packed(wrapper, {"constants": place}, bytes(computed)))
+        data = packed(wrapper, {"constants": place}, bytes(computed))
+        remember(_KIND, self._key, data)
+        return self._identity(data)
+
+    def _identity(self, data: bytes) -> str:
+        # Of one program there may have been several wrappers, with constants in other orders.
+        return key_of("constants", self._key, data)
 
 
 class _MemberWeights:
     """Constants that are members of a file, or were kept beside the wrapper, in blob order."""
 
-    def __init__(self, path: Path, wrapper: Wrapper, place: Sequence[Any], computed: bytes) -> None:
+    def __init__(
+        self, path: Path, wrapper: Wrapper, place: Sequence[Any], computed: bytes, identity: str
+    ) -> None:
+        self.identity = identity
         self.nbytes = wrapper.constants_nbytes
         members = ZipMembers(path)
         self._parts: list[tuple[WeightSource | memoryview, int]] = []

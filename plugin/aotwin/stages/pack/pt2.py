@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from aotwin.adapters.archives.wheel_zip import Member, write_archive
+from aotwin.adapters.archives.members import Member
+from aotwin.adapters.archives.wheel_zip import write_archive
 from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.reproducible import source_date_epoch
 

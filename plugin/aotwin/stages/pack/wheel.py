@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from aotwin.adapters.archives.wheel_zip import Draft, Member, write_wheel
+from aotwin.adapters.archives.draft import Draft
+from aotwin.adapters.archives.members import Member
+from aotwin.adapters.archives.wheel_zip import write_wheel
 from aotwin.errors import ConfigurationError, StorageError
 from aotwin.progress import Step
 from aotwin.reproducible import source_date_epoch

@@ -19,7 +19,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from installer.sources import WheelFile
 
-from aotwin.adapters.archives.wheel_zip import Draft, Member, check_names, write_wheel
+from aotwin.adapters.archives.draft import Draft
+from aotwin.adapters.archives.members import Member
+from aotwin.adapters.archives.wheel_zip import check_names, write_wheel
 from aotwin.adapters.storage.files import replacing
 from aotwin.errors import AotwinError, CheckError, StorageError
 from aotwin.portable_names import MAX_PATH_UNITS, first_clash, name_problem, path_problem
