@@ -76,8 +76,8 @@ def _of_a_file(place: Place, repeats: int) -> dict[str, list[Cost]]:
     place.run(BUILD)
     return in_turns(
         {
-            "gone": lambda: place.run(BUILD),
-            "second": lambda: place.run(BUILD, clean=False),
+            "second": lambda: place.run(BUILD),
+            "standing": lambda: place.run(BUILD, clean=False),
             "without": lambda: place.run(BUILD, AOTWIN_NO_CACHE="1"),
         },
         repeats,
@@ -112,8 +112,7 @@ def wrapper(place: Place, repeats: int) -> dict[str, list[Cost]]:
 def _file_rows(what: str, case: str, costs: Costs) -> list[Row]:
     reference = median(costs["without"])
     rows = []
-    for way, wheel in (("second", "its wheel still there"), ("gone", "its wheel gone")):
-        # Measurements of older code have the second alone.
+    for way, wheel in (("standing", "its wheel still there"), ("second", "its wheel gone")):
         if way in costs:
             seconds = median(costs[way])
             whole = f"{case}, {wheel}"

@@ -78,8 +78,6 @@ def many_rows(costs: Costs) -> list[Row]:
 
 def nothing(place: Place, repeats: int) -> dict[str, list[Cost]]:
     """`python -m build` without target, beside the same project with setuptools' own backend."""
-    # As installed: byte code is there.
-    place.run("import compileall, aotwin; compileall.compile_dir(aotwin.__path__[0], quiet=2)")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir"]
 
     def build(backend: str) -> Cost:

@@ -6,8 +6,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from compileall import compile_dir
 from pathlib import Path
 
+import aotwin
 from aotwin.adapters.storage.cache import cache_dir
 from whole_builds.cost import Cost, cost_of
 
@@ -76,6 +78,8 @@ class Place:
     """
 
     def __init__(self, folder: Path, warm: tuple[str, ...] = _TOOLCHAIN) -> None:
+        # As installed: byte code is there.
+        compile_dir(Path(aotwin.__file__).parent, quiet=2)
         self.folder = folder
         self.cache = folder / "cache"
         self.cache.mkdir(parents=True)

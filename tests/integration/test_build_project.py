@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -221,6 +223,30 @@ def test_a_ready_wrapper_is_built_where_torch_cannot_be_imported(
     archive = zipfile.ZipFile(ready_project / "dist" / WHEEL)
     assert archive.getinfo("demo/classifier/classifier_weights.blob").file_size > 4 << 20
     assert "demo/classifier/classifier.dll" in archive.namelist()
+
+
+@pytest.mark.torch
+def test_a_build_of_what_did_not_change_leaves_the_wheel_that_is_there(
+    ready_project: Path, warm_cache: Path
+) -> None:
+    wheel = ready_project / "dist" / WHEEL
+    # A file is known by its times once it has lain still.
+    time.sleep(2.1)
+    build(ready_project, "--wheel", *NOT_ISOLATED)
+    first, content = wheel.stat(), wheel.read_bytes()
+    said = build(ready_project, "--wheel", *NOT_ISOLATED)
+    assert "weights demo.classifier (remembered)" in said
+    assert "pack (remembered)" in said
+    second = wheel.stat()
+    assert (second.st_ino, second.st_ctime_ns) == (first.st_ino, first.st_ctime_ns)
+    assert hashlib.sha256(content).hexdigest() in said
+    (ready_project / "src/demo/__init__.py").write_text("CHANGED = True\n")
+    build(ready_project, "--wheel", *NOT_ISOLATED)
+    assert zipfile.ZipFile(wheel).read("demo/__init__.py") == b"CHANGED = True\n"
+    blob = "demo/classifier/classifier_weights.blob"
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(wheel) as after:
+        assert after.read(blob) == before.read(blob)
+    assert checking.check(wheel, full=True)
 
 
 @pytest.fixture(scope="module")
