@@ -1,55 +1,29 @@
 """Models that `aotwin build` made elsewhere: checked again, and packed as they are.
 
-Part of the pipeline, above `assembly`. A folder may be anybody's: what goes into the wheel is what
-its manifest names, by digest, once the check has passed; Python among it is aotwin's own, byte for
-byte.
+Part of the pipeline, above `assembly`. What goes into the wheel is what a folder's manifest names,
+by digest, once the check has passed.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aotwin.adapters.archives.untrusted_files import DamagedFileError, FolderFiles, read_file
 from aotwin.adapters.storage.files import storage_errors
-from aotwin.assembly import payload_file, payload_of
 from aotwin.errors import CheckError, ConfigurationError
-from aotwin.formats.manifest import MANIFEST_NAME, generator_name, write_manifest
-from aotwin.formats.manifest_reader import (
-    MAX_MANIFEST_NBYTES,
-    ListedDll,
-    Manifest,
-    ManifestError,
-    parse_manifest,
-)
-from aotwin.model_spec import ModelSpec
+from aotwin.formats.manifest import MANIFEST_NAME, write_manifest
+from aotwin.formats.manifest_reader import ListedDll
 from aotwin.payload import ModelError
+from aotwin.prebuilt_folder import Prebuilt
 from aotwin.prebuilt_weights import SharedWeights, with_shared_blob
 from aotwin.session import Session
 from aotwin.stages.check import check_path, require_loadable, require_sound
 from aotwin.stages.pack import ModelContents, PackedFile, PackedModel, billed_programs
-from aotwin.stages.runtime import LIBS_FOLDER, packed_name
 from aotwin.stages.sign import sign_dll
-from aotwin.target.toolchain import Toolchain
 from aotwin.values import SealedDll
-
-#: what AOTInductor and aotwin write beside the code: data, which nothing runs
-_DATA_SUFFIXES = frozenset({".json", ".npz"})
-
-
-@dataclass(frozen=True)
-class Prebuilt:
-    """A built model's folder whose manifest fits the project."""
-
-    spec: ModelSpec
-    directory: Path
-    manifest: Manifest
-    #: the manifest's JSON
-    content: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -63,99 +37,6 @@ class CheckedModel:
     libs: tuple[PackedFile, ...]
     #: torch that generated its C++, as far as that is known
     generated_by: str
-
-
-def open_prebuilt(spec: ModelSpec, toolchain: Toolchain) -> Prebuilt:
-    """Read the manifest of a model's folder, before anything is built.
-
-    Args:
-        spec: a model with `prebuilt`.
-
-    Raises:
-        ConfigurationError: it holds no built model, another model, or one for another target.
-    """
-    assert spec.prebuilt is not None
-    directory = spec.prebuilt
-    try:
-        files = FolderFiles(directory, recursive=False)
-        if MANIFEST_NAME not in files.names():
-            found = files.odd().get(MANIFEST_NAME, "no such file")
-            raise DamagedFileError(f"{MANIFEST_NAME}: {found}")
-        data = read_file(files, MANIFEST_NAME, MAX_MANIFEST_NBYTES)
-        manifest = parse_manifest(data)
-    except (DamagedFileError, ManifestError) as error:
-        raise ConfigurationError(
-            f"{directory} holds no built model",
-            cause=str(error),
-            next_step=f"Name the folder with {MANIFEST_NAME} in it: aotwin build -o models --name "
-            f"{spec.name} writes models/{spec.name.replace('.', '/')}.",
-        ) from error
-    made = Prebuilt(spec, directory, manifest, json.loads(data))
-    _require_fitting(made, toolchain)
-    _require_own_python(made, files)
-    return made
-
-
-def _require_fitting(model: Prebuilt, toolchain: Toolchain) -> None:
-    """The model that the project means, and one that this aotwin knows how to pack."""
-    spec, manifest = model.spec, model.manifest
-    if manifest.name != spec.name:
-        raise ConfigurationError(
-            f"{model.directory} holds the model {manifest.name}, not {spec.name}",
-            cause="a model's name is compiled into its DLL and stands in its manifest",
-            next_step=f'Name the table [tool.aotwin.models."{manifest.name}"], or build the model '
-            f"again with --name {spec.name}.",
-        )
-    if manifest.target != toolchain.name:
-        raise ConfigurationError(
-            f"{spec.name} was built for the target {manifest.target[:80]}",
-            cause=f"this wheel is for {toolchain.name}",
-            next_step=f"Build it again with --target {toolchain.name}.",
-        )
-    generator = str(model.content.get("generator", ""))
-    if generator != generator_name():
-        raise ConfigurationError(
-            f"{spec.name} was built by another version: {generator[:80] or 'an unknown one'}",
-            cause=f"this is {generator_name()}, and models of one wheel share the code that opens "
-            "them",
-            next_step="Build and pack with one version of aotwin.",
-        )
-    libs = {} if manifest.libs is None else manifest.libs.files
-    abroad = [manifest.blob.file] if "/" in manifest.blob.file else []
-    abroad += [name for name, each in libs.items() if name != f"{LIBS_FOLDER}/{packed_name(each)}"]
-    if abroad:
-        raise ConfigurationError(
-            f"{spec.name} is no folder of aotwin build: it needs {abroad[0][:200]}",
-            cause="such a folder has weights and run time of its own; this one was taken out of a "
-            "wheel, or was changed",
-            next_step="Name a folder that aotwin build made.",
-        )
-
-
-def _require_own_python(model: Prebuilt, files: FolderFiles) -> None:
-    """Refuse Python that is not aotwin's, and whatever else could be run."""
-    needed = payload_of(model.manifest.runtime)
-    for name in sorted(needed.keys() | model.manifest.files.keys()):
-        problem = ""
-        # A proven model has a few more of them than it needs to run.
-        if ours := payload_file(name):
-            problem = "" if _is(files, name, ours) else "it is not that of this aotwin"
-        elif PurePosixPath(name).suffix.lower() not in _DATA_SUFFIXES:
-            problem = "aotwin build writes no such file"
-        if problem:
-            raise CheckError(
-                f"{model.spec.name} is not packed for its file {name}",
-                cause=problem,
-                next_step="Build the model again, with the aotwin that packs it, and leave its "
-                "folder as it is.",
-            )
-
-
-def _is(files: FolderFiles, name: str, content: bytes) -> bool:
-    try:
-        return name in files.names() and read_file(files, name, len(content)) == content
-    except DamagedFileError:
-        return False
 
 
 def take_prebuilt(
@@ -177,17 +58,6 @@ def take_prebuilt(
     shared = _with_shared_blob(model, linked, weights, work, session)
     blob, linked = shared or (manifest.blob.file, linked)
     dlls = [_signed(model, dll, work, session) for dll in linked]
-    content = dict(model.content)
-    content["blob"] = {**model.content["blob"], "file": blob}
-    libs: dict[str, str] = {}
-    if manifest.libs is not None:
-        libs = {PurePosixPath(name).name: digest for name, digest in manifest.libs.files.items()}
-        up = "../" * len(spec.name.split("."))
-        content["libs"] = {
-            "library": f"{up}{session.libs.name}/{PurePosixPath(manifest.libs.library).name}",
-            "files": {f"{up}{session.libs.name}/{name}": each for name, each in libs.items()},
-        }
-    content["dlls"] = [_row(row, dll) for row, dll in zip(model.content["dlls"], dlls, strict=True)]
     home = spec.name.replace(".", "/")
     digests = {**manifest.files, **manifest.sdk}
     if not shared:
@@ -197,8 +67,9 @@ def take_prebuilt(
         PackedFile(f"{home}/{name}", model.directory / name, digest)
         for name, digest in sorted(digests.items())
     ]
-    files.append(PackedFile(f"{home}/{MANIFEST_NAME}", write_manifest(content)))
-    own_libs = {} if manifest.libs is None else manifest.libs.files
+    content = write_manifest(_content(model, blob, dlls, session))
+    files.append(PackedFile(f"{home}/{MANIFEST_NAME}", content))
+    libs = tuple(sorted(_libs(model, session), key=lambda file: file.arcname))
     return CheckedModel(
         PackedModel(spec.name, tuple(files)),
         ModelContents(
@@ -206,16 +77,38 @@ def take_prebuilt(
             tuple((dll.path.name, dll.shipped_sha256) for dll in dlls),
             (blob, manifest.blob.sha256),
             billed_programs(manifest.sdk),
-            tuple((f"{session.libs.name}/{name}", each) for name, each in sorted(libs.items())),
+            tuple((file.arcname, file.sha256 or "") for file in libs),
         ),
-        tuple(
-            PackedFile(
-                f"{session.libs.name}/{PurePosixPath(name).name}", model.directory / name, digest
-            )
-            for name, digest in sorted(own_libs.items())
-        ),
+        libs,
         str(model.content["torch"].get("generated_by", "")),
     )
+
+
+def _libs(model: Prebuilt, session: Session) -> tuple[PackedFile, ...]:
+    """Files of the run time that it comes with, in the folder that models of a wheel share."""
+    listed = {} if model.manifest.libs is None else model.manifest.libs.files
+    return tuple(
+        PackedFile(
+            f"{session.libs.name}/{PurePosixPath(name).name}", model.directory / name, digest
+        )
+        for name, digest in listed.items()
+    )
+
+
+def _content(
+    model: Prebuilt, blob: str, dlls: Sequence[SealedDll], session: Session
+) -> dict[str, Any]:
+    """Its manifest's JSON in the wheel: where weights and run time lie there, and its DLLs."""
+    content = dict(model.content)
+    content["blob"] = {**model.content["blob"], "file": blob}
+    if (libs := model.manifest.libs) is not None:
+        up = "../" * len(model.spec.name.split("."))
+        content["libs"] = {
+            "library": f"{up}{session.libs.name}/{PurePosixPath(libs.library).name}",
+            "files": {f"{up}{file.arcname}": file.sha256 for file in _libs(model, session)},
+        }
+    content["dlls"] = [_row(row, dll) for row, dll in zip(model.content["dlls"], dlls, strict=True)]
+    return content
 
 
 def _require_sound(model: Prebuilt, session: Session) -> None:

@@ -19,7 +19,7 @@ FLOORS = (
     ("aotwin.pinning", "aotwin.warm_archive"),
     ("aotwin.checking", "aotwin.pipeline", "aotwin.reporting", "aotwin.verifying"),
     ("aotwin.prebuilt", "aotwin.proving", "aotwin.toolchain_archive"),
-    ("aotwin.prebuilt_weights",),
+    ("aotwin.prebuilt_folder", "aotwin.prebuilt_weights"),
     ("aotwin.assembly",),
     ("aotwin.bindings", "aotwin.blobs", "aotwin.outcome"),
     ("aotwin.session",),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aotwin.configuration.settings import Settings
 from aotwin.errors import ConfigurationError
 from aotwin.model_spec import ModelSpec
-from aotwin.prebuilt import Prebuilt, open_prebuilt
+from aotwin.prebuilt_folder import Prebuilt, open_prebuilt
 from aotwin.stages.generate import Generator, open_source
 from aotwin.target.toolchain import Toolchain
 

@@ -14,7 +14,8 @@ from aotwin.assembly import payload_of
 from aotwin.errors import AotwinError
 from aotwin.formats.manifest import generator_name
 from aotwin.model_spec import ModelSpec
-from aotwin.prebuilt import Prebuilt, open_prebuilt, shared_libs
+from aotwin.prebuilt import shared_libs
+from aotwin.prebuilt_folder import Prebuilt, open_prebuilt
 from aotwin.stages.pack import PackedFile
 from aotwin.target.toolchain import load_toolchain
 
