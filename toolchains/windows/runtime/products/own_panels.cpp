@@ -20,6 +20,7 @@ constexpr int64_t panels_most = 8;
 constexpr int64_t rows_of_tile = 56;  // rows that pass by a panel while it is in the nearest cache
 constexpr int64_t rows_of_task = 2048;
 constexpr int64_t least_rows_of_task = 360;
+constexpr int64_t few_columns_most = 128;
 
 struct Plan : Blocks {
   using Blocks::Blocks;
@@ -133,7 +134,7 @@ class Pass {
       const bool ask = call < ahead.calls;
       const int64_t row = part(plan_.product.m, plan_.groups, first_group_ + group);
       const bool last = block + 1 == plan_.k_blocks;
-      if (last && plan_.ready) {
+      if (last && plan_.product.b_block != 0) {
         ask_for_results(finish_, row, rows.count, number * plan_.kernels.width, lanes_of(plan_, number));
       }
       plan_.kernels.multiply_rows[rows.count][width == plan_.kernels.width ? 1 : 0](
@@ -164,8 +165,11 @@ bool suits_own_panels(const Product& product, const ProductKernels& kernels) {
   const int64_t size = product.dtype == Dtype::f64 ? 8 : 4;
   // Rows that share a place in the nearest cache put each other out.
   const bool apart = product.a.row * element % 4096 != 0;
+  // Few columns that need no panels: tiles are as fast by rows that they take as they lie, and have more tasks.
+  const bool fits = product.b_block != 0 ? product.n > few_columns_most || product.a.row * element % 2048 == 0
+                                         : can_lie(product.b.row, product.b.column, product, kernels);
   return product.m >= own_panels_least && product.finish.column == 1 && can_lie(product.a.column, product.a.row, product, kernels) &&
-         (product.b_block != 0 || can_lie(product.b.row, product.b.column, product, kernels)) && element * kernels.unit == size && apart;
+         fits && element * kernels.unit == size && apart;
 }
 
 void run_own_panels(const Product& product, const ProductKernels& kernels) {
