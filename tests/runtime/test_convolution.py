@@ -283,6 +283,7 @@ BLOCKED: dict[str, tuple[tuple[int, ...], int, tuple[int, int], int, int]] = {
     "step": ((1, 48, 15, 15), 128, (3, 3), 2, 1),
     "step of one place": ((2, 48, 15, 15), 128, (1, 1), 2, 0),
     "winograd": ((1, 64, 14, 14), 96, (3, 3), 1, 1),
+    "winograd, few places": ((1, 208, 7, 7), 96, (3, 3), 1, 1),
     "winograd, many terms": ((1, 208, 13, 12), 64, (3, 3), 1, 1),
     "colours": ((1, 3, 20, 20), 96, (7, 7), 2, 3),
     "one row": ((1, 24, 1, 40), 64, (1, 3), 1, 0),

@@ -154,7 +154,7 @@ void convolve_rows(const Geometry& g, const void* input, const void* weight, Pro
   product.k = taps * g.channels;
   product.dtype = g.dtype;
   product.b_dtype = g.dtype;
-  product.b_block = g.by_terms() && g.block != block_columns ? g.block : 0;
+  product.b_block = g.in_blocks() ? g.block : 0;
   const bool pointwise = taps == 1 && g.stride[0] == 1 && g.stride[1] == 1 && g.stride[2] == 1 && g.in_places() == g.places() && g.taps[0].d == 0 &&
                          g.taps[0].h == 0 && g.taps[0].w == 0;
   if (pointwise) {

@@ -36,6 +36,9 @@ struct Geometry {
   bool by_terms() const {
     return term != 0;
   }
+  bool in_blocks() const {
+    return by_terms() && block != block_columns;
+  }
   // Of by terms: where the first term of a result lies.
   int64_t weight_of(int64_t result) const {
     return result / block_columns * block + result % block_columns;

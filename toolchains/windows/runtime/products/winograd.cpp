@@ -221,8 +221,10 @@ int64_t groups_for(const Plan& plan, int64_t tiles, int64_t column_panels, int t
 bool suits_winograd(const Geometry& g) {
   const bool form = g.dtype == Dtype::f32 && g.groups == 1 && g.row_taps && g.kernel[0] == 1 && g.kernel[1] == 3 && g.kernel[2] == 3 && g.in[0] == 1 &&
                     g.out[0] == 1 && g.taps[0].d == 0 && g.taps[3].h == g.taps[0].h + 1 && g.stride[1] == 1 && g.stride[2] == 1;
-  // Fewer places do not repay the transforms of the kernels, which are made at each call; few channels those of the places.
-  return form && g.channels % 16 == 0 && g.out_channels % 16 == 0 && g.channels >= 32 && g.out_channels >= 32 && g.places() >= 144;
+  // Fewer places do not repay the transforms of the kernels, which are made at each call and wait for memory unless weights lie in blocks; few
+  // channels those of the places.
+  const int64_t places_least = g.in_blocks() ? 49 : 144;
+  return form && g.channels % 16 == 0 && g.out_channels % 16 == 0 && g.channels >= 32 && g.out_channels >= 32 && g.places() >= places_least;
 }
 
 void convolve_winograd(const Geometry& g, const void* input, const void* weight, const Finish& finish) {
