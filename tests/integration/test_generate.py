@@ -26,9 +26,11 @@ from aotwin.stages.generate.inductor_isolation import (  # noqa: E402
     target_vectors,
 )
 from aotwin.stages.generate.inductor_options import merged_options  # noqa: E402
+from aotwin.stages.link import definitions_for  # noqa: E402
 from aotwin.stages.wrapper.llp64 import to_llp64  # noqa: E402
 from aotwin.stages.wrapper.reader import read_wrapper  # noqa: E402
 from aotwin.stages.wrapper.source import parse_source  # noqa: E402
+from aotwin.target.toolchain import load_toolchain  # noqa: E402
 from aotwin.values import Wrapper  # noqa: E402
 from aotwin.weights_source import WeightSource  # noqa: E402
 
@@ -132,6 +134,15 @@ def test_the_definitions_select_the_targets_vectors(mixed: Any, simdlen: int) ->
     capability = {256: "CPU_CAPABILITY_AVX2", 512: "CPU_CAPABILITY_AVX512"}[simdlen]
     assert [name for name in wrapper.definitions if "CAPABILITY" in name] == [capability]
     assert wrapper.metadata["AOTI_CPU_ISA"] == capability.removeprefix("CPU_CAPABILITY_")
+
+
+def test_what_all_models_share_is_compiled_with_the_definitions_that_are_expected(
+    generated: tuple[Wrapper, WeightSource],
+) -> None:
+    toolchain = load_toolchain("windows")
+    cpu = toolchain.cpus["x86-64-v3"]
+    expected = definitions_for(toolchain.generated_definitions, toolchain, cpu)
+    assert definitions_for(generated[0].definitions, toolchain, cpu) == expected
 
 
 def test_only_what_the_code_writes_is_mutable(generated: tuple[Wrapper, WeightSource]) -> None:

@@ -144,7 +144,10 @@ def test_what_models_of_a_torch_share_is_known_before_there_is_one(
 def test_definitions_are_the_target_s_in_place_of_the_build_host_s(wrapper: Wrapper) -> None:
     host = dataclasses.replace(
         wrapper,
-        definitions=("CPU_CAPABILITY_AVX2", "TORCH_INDUCTOR_PRECOMPILE_HEADERS", "OWN=1"),
+        definitions=(
+            *("CPU_CAPABILITY_AVX2", "TORCH_INDUCTOR_PRECOMPILE_HEADERS"),
+            *(TOOLCHAIN.definitions[0], "OWN=1"),
+        ),
     )
     found = definitions_for(host.definitions, TOOLCHAIN, V4)
     assert found == ("OWN=1", "CPU_CAPABILITY_AVX512", *TOOLCHAIN.definitions)

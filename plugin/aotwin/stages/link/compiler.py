@@ -116,11 +116,15 @@ def _compile(source: str, folder: Path, command: list[str], zig: Zig) -> bytes:
 
 
 def definitions_for(generated: Iterable[str], toolchain: Toolchain, cpu: Cpu) -> tuple[str, ...]:
-    """Preprocessor definitions: a wrapper's, without the build host's, and the target's."""
+    """Preprocessor definitions: a wrapper's, without the build host's, and the target's.
+
+    In one order, whichever of the target's the wrapper has too: what is compiled is known by it.
+    """
     kept = [
         each
         for each in generated
         if each.partition("=")[0] not in toolchain.dropped_definitions
+        and each not in toolchain.definitions
         and not each.startswith("CPU_CAPABILITY_")
     ]
     return tuple(dict.fromkeys((*kept, cpu.capability, *toolchain.definitions)))
