@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 import aotwin  # noqa: E402
+from aotwin.errors import ConfigurationError  # noqa: E402
 from aotwin.stages.generate.aotinductor import generate  # noqa: E402
 from aotwin.stages.generate.convolutions import arrange_convolutions  # noqa: E402
 
@@ -235,9 +236,9 @@ def test_an_activation_behind_a_convolution_of_sound_is_fused_too() -> None:
 class Determinants(nn.Module):
     """A convolution before an operator that our own run time lacks."""
 
-    def __init__(self, *, lacking: bool) -> None:
+    def __init__(self, *, lacking: bool, results: int = 6) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(4, 6, 3, padding=1)
+        self.conv = nn.Conv2d(4, results, 3, padding=1)
         self.lacking = lacking
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -256,6 +257,19 @@ def test_a_model_that_ends_over_torch_keeps_channels_last(lacking: bool, tmp_pat
     assert (manifest.get("libs") is None) == lacking
     stride = {one["fqn"]: one["stride"] for one in manifest["constants"]}["conv.weight"]
     assert stride == ([36, 1, 12, 4] if lacking else [1, 6, 72, 24])
+
+
+@pytest.mark.zig
+def test_weights_in_blocks_never_reach_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should nobody notice before the link that the model ends over torch."""
+    monkeypatch.setattr("aotwin.assembly.suits_own_alone", lambda *_: False)
+    module = Determinants(lacking=True, results=64).eval()
+    program = torch.export.export(module, (torch.randn(1, 4, 8, 8),))
+    with pytest.raises(ConfigurationError, match=r"conv\.weight of demo\.net lies as only"):
+        aotwin.build_model(program, tmp_path / "models", name="demo.net", runtime="auto")
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_channels_last_weight_is_used_as_it_is_in_the_blob() -> None:
