@@ -32,6 +32,7 @@ CASES: Mapping[str, Callable[[Place, int], dict[str, list[Cost]]]] = {
     "wrapper": again.wrapper,
     "native": first.native,
     "many": first.many,
+    "many-small": first.many_small,
     "nothing": first.nothing,
     "cold-zig": cold.zig,
     "cold": cold.first_build,

@@ -48,21 +48,38 @@ def native_rows(costs: Costs) -> list[Row]:
 
 
 def many(place: Place, repeats: int) -> dict[str, list[Cost]]:
-    """Three models for two CPU levels; the way is named for the number of cores."""
+    """Three models of about MiniLM's size, six layers, for two CPU levels."""
+    return _many({"one": 5, "two": 6, "three": 7}, place, repeats)
+
+
+def many_small(place: Place, repeats: int) -> dict[str, list[Cost]]:
+    """Three small ones: what happens once for all of them has more weight."""
+    return _many({"one": 2, "two": 3, "three": 4}, place, repeats)
+
+
+def _many(models: Mapping[str, int], place: Place, repeats: int) -> dict[str, list[Cost]]:
+    # The way is named for the number of cores.
     levels = ["x86-64-v3", "x86-64-v4"]
     place.warm_up(levels)
-    models = {"one": 2, "two": 3, "three": 4}
-    for name, layers in models.items():
-        place.module((layers, *MINILM[1:]), name=f"export_{name}")
+    for seed, (name, layers) in enumerate(models.items()):
+        place.module((layers, *MINILM[1:]), seed, name=f"export_{name}")
     place.write(*((name, f'program = "export_{name}:program"', levels) for name in models))
     cores = str(len(os.sched_getaffinity(0)))
     return in_turns({cores: lambda: place.run(BUILD, AOTWIN_NO_CACHE="1")}, repeats)
 
 
 def many_rows(costs: Costs) -> list[Row]:
+    return _many_rows("5 to 7 layers", costs)
+
+
+def many_small_rows(costs: Costs) -> list[Row]:
+    return _many_rows("2 to 4 layers", costs)
+
+
+def _many_rows(size: str, costs: Costs) -> list[Row]:
     ((way, found),) = costs.items()
     cores = int(way)
-    what, case = "three models x two CPU levels", f"{cores} cores and jobs"
+    what, case = "three models x two CPU levels", f"{size}, {cores} cores and jobs"
     wall, ideal = median(found), median(found, "cpu") / cores
     peak, first, other = (median(found, field) / _MB for field in ("memory", "first", "other"))
     # The readers of DLLs, two small processes, count as one more.

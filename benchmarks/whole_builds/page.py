@@ -28,6 +28,7 @@ _ROWS: Mapping[str, Callable[[Mapping[str, list[Cost]]], list[Row]]] = {
     "wrapper": again.wrapper_rows,
     "native": first.native_rows,
     "many": first.many_rows,
+    "many-small": first.many_small_rows,
     "nothing": first.nothing_rows,
 }
 
