@@ -91,11 +91,11 @@ def require_sound(cache: Path) -> None:
 
 
 def results_of(cache: Path) -> Mapping[str, str]:
-    """What a build takes from the results, with digests; those of files are each machine's own."""
+    """What a build takes from the results, with digests; some are of one place alone."""
     return {
         str(path.relative_to(cache)): hashlib.sha256(path.read_bytes()).hexdigest()
         for kind in results.KINDS
-        if kind != "digests"
+        if kind not in results.OF_THIS_MACHINE
         for path in sorted((cache / "results" / kind).glob("*"))
         if path.is_file()
     }

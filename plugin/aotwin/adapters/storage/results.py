@@ -38,7 +38,7 @@ KINDS = {
     "wheels": "what the wheels that builds left were made of",
 }
 #: of use on this machine alone
-_OF_THIS_MACHINE = frozenset({"digests", "wheels"})
+OF_THIS_MACHINE = frozenset({"digests", "wheels"})
 _FOLDER = "results"
 _DEFAULT_NBYTES = 5 << 30
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -102,7 +102,7 @@ def recall(kind: str, key: str) -> bytes | None:
     if not enabled():
         return None
     found = _kept_here(kind, key)
-    if found is not None or kind in _OF_THIS_MACHINE:
+    if found is not None or kind in OF_THIS_MACHINE:
         return found
     content = shared_results.fetch(kind, key)
     if content is not None:
@@ -127,7 +127,7 @@ def remember(kind: str, key: str, content: bytes) -> None:
     if not enabled():
         return
     _store(_path(kind, key), sealed(content, kind, key))
-    if kind not in _OF_THIS_MACHINE:
+    if kind not in OF_THIS_MACHINE:
         shared_results.send(kind, key, content)
 
 

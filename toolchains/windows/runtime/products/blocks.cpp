@@ -70,7 +70,6 @@ void ask_for_results(const Finish& finish, int64_t row, int64_t rows, int64_t co
   }
 }
 
-// A panel of columns within a tile.
 int threads_for(const Product& product) {
   const double work = static_cast<double>(product.batch * product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
   return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(thread_count(), static_cast<int64_t>(work / work_per_thread))));
