@@ -15,6 +15,7 @@ from aotwin.model_spec import ModelSpec
 from aotwin.session import Session, run_time_of
 from aotwin.stages.check import require_sound_libs
 from aotwin.stages.compatibility import verdicts
+from aotwin.stages.generate import lies_in_blocks
 from aotwin.stages.link import exported_names
 from aotwin.stages.runtime import RunTime, choose_run_time
 from aotwin.stages.wrapper import extern_targets
@@ -70,7 +71,7 @@ def bound_run_time(
 def _require_plain_weights(spec: ModelSpec, wrapper: Wrapper) -> None:
     """Torch would take weights in blocks of results for others: their strides are the first's."""
     for constant in wrapper.constants if _CONVOLUTION in wrapper.source else ():
-        if constant.stride[:2] == (1, 32) and constant.shape[0] > 32 and len(constant.shape) == 4:
+        if lies_in_blocks(constant.shape, constant.stride):
             raise ConfigurationError(
                 f"the weight {constant.fqn} of {spec.name} lies as only aotwin's run time reads it",
                 cause="its code was generated for that, and calls what only torch has",

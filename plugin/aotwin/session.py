@@ -116,10 +116,10 @@ def open_session(
                 for cpu, unit in units.items()
                 if unit is not None and not unit.object.exists()
             )
-            if compiles:
-                # For the check: their imports take as long as a link, and nothing else runs yet.
-                readers.start()
             try:
+                if compiles:
+                    # For the check: imports take as long as a link, and nothing else runs yet.
+                    readers.start()
                 yield Session(
                     toolchain,
                     pin,

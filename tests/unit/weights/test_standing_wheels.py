@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -29,16 +29,17 @@ DLL = b"MZ dll"
 class Source:
     """Weights that lie in a file of the user's, which is known by `identity`."""
 
+    name: str
     content: bytes
     identity: str
-    reads: list[str] = field(default_factory=list)
+    reads: list[str]
 
     @property
     def nbytes(self) -> int:
         return len(self.content)
 
     def chunks(self) -> Iterator[memoryview]:
-        self.reads.append(self.identity)
+        self.reads.append(self.name)
         yield memoryview(self.content)
 
 
@@ -68,7 +69,7 @@ def build(
     read: list[str] = []
     for name, content in weights.items():
         identity = (identities or {}).get(name, name + hashlib.sha256(content).hexdigest())
-        source = Source(content, identity, read)
+        source = Source(name, content, identity, read)
         blobs.take(ModelSpec(name, "m:program", None, ("x86-64-v3",)), folder / name, source)
     sealed = hashlib.sha256(DLL).hexdigest() if dll == DLL else None
     members = [
@@ -82,7 +83,7 @@ def build(
     finally:
         draft.close()
         path.unlink(missing_ok=True)
-    return Built(wheel, [each.partition("0")[0][:8] for each in read], draft.stood, sha256)
+    return Built(wheel, read, draft.stood, sha256)
 
 
 def status(path: Path) -> tuple[int, int]:

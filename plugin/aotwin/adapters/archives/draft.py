@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aotwin.adapters.archives.members import CHUNK_NBYTES, Member, Row, record_row, zip_info
-from aotwin.adapters.archives.standing_wheel import StandingWheel, leave
+from aotwin.adapters.archives.standing_wheel import StandingWheel, remember_wheel
 from aotwin.adapters.storage.files import storage_errors
 
 
@@ -61,9 +61,9 @@ class Draft:
         return [*self._written, *self._owed]
 
     @property
-    def owes(self) -> bool:
-        """True where members were only noted, and none was written."""
-        return bool(self._owed)
+    def candidate(self) -> StandingWheel | None:
+        """The standing wheel, where it has all members so far: none was written, only noted."""
+        return self.standing if self._owed else None
 
     def owe(self, name: str, sha256: str, nbytes: int, write: Callable[[], object]) -> bool:
         """Note a member, in place of writing it, if the standing wheel has it.
@@ -127,7 +127,7 @@ class Draft:
         if self.standing is not None and self.stood:
             return self.standing.sha256
         sha256 = self.sha256()
-        leave(self.wheel, self.file.fileno(), self.made_of, sha256, self.rows)
+        remember_wheel(self.wheel, self.file.fileno(), self.made_of, sha256, self.rows)
         return sha256
 
     def sha256(self) -> str:

@@ -87,10 +87,9 @@ class FolderMembers:
                 next_step="Build again when nothing else writes the file.",
             )
 
-        def identity() -> str:
-            return settled_identity(file)
-
-        return StreamWeights(size, lambda: _opened(file), wrong_size, identity)
+        return StreamWeights(
+            size, lambda: _opened(file), wrong_size, lambda: settled_identity(file)
+        )
 
 
 @contextmanager

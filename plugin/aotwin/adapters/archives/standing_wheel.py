@@ -19,7 +19,7 @@ from pathlib import Path
 
 from aotwin.adapters.archives.members import Member, Row
 from aotwin.adapters.storage.file_digest import identity_of
-from aotwin.adapters.storage.results import key_of, recall, remember
+from aotwin.adapters.storage.results import enabled, key_of, recall, remember
 from aotwin.own_code import own_code_digest
 
 _KIND = "wheels"
@@ -60,8 +60,10 @@ def standing_wheel(path: Path) -> StandingWheel | None:
         return None
 
 
-def leave(path: Path, descriptor: int, made_of: str, sha256: str, rows: Sequence[Row]) -> None:
-    """Remember a wheel that was just written.
+def remember_wheel(
+    path: Path, descriptor: int, made_of: str, sha256: str, rows: Sequence[Row]
+) -> None:
+    """Keep what a later build knows a wheel by that was just written.
 
     Args:
         descriptor: of its file, open.
@@ -69,6 +71,8 @@ def leave(path: Path, descriptor: int, made_of: str, sha256: str, rows: Sequence
         sha256: of the file, hex.
         rows: its large members, as RECORD lists them.
     """
+    if not enabled():
+        return
     # A change so soon after the last could have the same time.
     written = os.fstat(descriptor).st_ctime
     time.sleep(min(max(0.0, written + _TICK - time.time()), _TICK))

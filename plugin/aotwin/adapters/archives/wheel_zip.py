@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from aotwin.adapters.archives.draft import Draft
 from aotwin.adapters.archives.members import Member, Row, chunks, compare, stream, zip_info
-from aotwin.adapters.archives.standing_wheel import made_of
+from aotwin.adapters.archives.standing_wheel import StandingWheel, made_of
 from aotwin.adapters.storage.files import replacing, storage_errors
 from aotwin.errors import AotwinError, CheckError
 from aotwin.portable_names import first_clash, path_problem
@@ -83,7 +83,7 @@ def write_wheel(
         with replacing(path, durable=True) as file:
             _finish(Draft(file, path, epoch), ordered, dist_info, step)
         return
-    if draft.owes and _stands(draft, ordered, dist_info, step):
+    if draft.candidate is not None and _stands(draft, draft.candidate, ordered, dist_info, step):
         return
     with storage_errors(path):
         draft.pay()
@@ -94,11 +94,10 @@ def write_wheel(
     draft.made_of = made_of(draft.rows, ordered, rows, dist_info, epoch)
 
 
-def _stands(draft: Draft, ordered: Sequence[Member], dist_info: str, step: Step) -> bool:
+def _stands(
+    draft: Draft, standing: StandingWheel, ordered: Sequence[Member], dist_info: str, step: Step
+) -> bool:
     """Whether the wheel that is there already is the one that would be written."""
-    standing = draft.standing
-    if standing is None:
-        return False
     rows = [stream(member, lambda _: None) for member in ordered]
     if standing.made_of != made_of(draft.rows, ordered, rows, dist_info, draft.epoch):
         return False

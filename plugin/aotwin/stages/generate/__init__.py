@@ -3,6 +3,7 @@
 The only wing that imports torch, and only inside the functions that need it.
 """
 
+from aotwin.stages.generate.convolutions import lies_in_blocks
 from aotwin.stages.generate.model_source import Generator, open_source
 
-__all__ = ["Generator", "open_source"]
+__all__ = ["Generator", "lies_in_blocks", "open_source"]

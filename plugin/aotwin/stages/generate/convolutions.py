@@ -11,6 +11,7 @@ sum with a residual; they ask for no packed weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ _FOLDED = "_normalized"
 _COMPUTED = "_computed"
 #: appended to the name of a weight whose one place dimension became two
 _AS_IMAGE = "_2d"
-#: results whose weights lie next to each other, for each term
+#: results whose weights lie next to each other, for each term: block_columns of our own run time
 _BLOCK = 32
 
 
@@ -260,6 +261,14 @@ def _by_terms(weight: Tensor) -> Tensor:
     blocks = by_terms.reshape(-1, results // _BLOCK, _BLOCK).transpose(0, 1).contiguous()
     strides = (1, _BLOCK, _BLOCK * channels * width, _BLOCK * channels)
     return blocks.view(-1).as_strided(weight.shape, strides)
+
+
+def lies_in_blocks(shape: Sequence[int], stride: Sequence[int]) -> bool:
+    """Whether a weight lies as only our own run time reads it: in several blocks of results.
+
+    Told by strides by which elements would share places.
+    """
+    return len(shape) == 4 and tuple(stride[:2]) == (1, _BLOCK) and shape[0] > _BLOCK
 
 
 def _as_image(module: GraphModule, convolution: _Convolution) -> _Convolution:

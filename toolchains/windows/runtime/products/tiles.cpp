@@ -164,12 +164,14 @@ const char* following_columns(const Plan& plan, const Tile& tile, const Tile& ne
   return columns_of(plan, next.batch, next.first_column, 0);
 }
 
+// A panel of columns within a tile.
 struct Columns {
   int64_t at;  // from the tile's first
   int count;
   bool full;
   bool direct;     // they are multiplied as they lie, once
   int64_t width;   // of the panel
+  const char* panel;  // theirs
 };
 
 Ahead following_panel(const Plan& plan, const Tile& tile, const Tile& next, int64_t at, int64_t block) {
@@ -187,7 +189,7 @@ Ahead following_panel(const Plan& plan, const Tile& tile, const Tile& next, int6
 }
 
 // Panel `i` of the tile's rows by a panel of columns.
-void multiply_panels(const Plan& plan, const Tile& tile, const Tile& next, const Columns& columns, int64_t block, int64_t i, int64_t height, const char* panel, const Ahead& ahead,
+void multiply_panels(const Plan& plan, const Tile& tile, const Tile& next, const Columns& columns, int64_t block, int64_t i, int64_t height, char* packed, const Ahead& ahead,
                      char* to) {
   const Product& product = plan.product;
   const int64_t k = k_of(plan, block);
@@ -196,18 +198,18 @@ void multiply_panels(const Plan& plan, const Tile& tile, const Tile& next, const
     const RowGroup rows = rows_of(plan, tile.batch, tile.rows.first_panel + i, block);
     // The rows that follow, once: for other columns they are in a near cache.
     const bool more = columns.at == 0 && i + 1 < tile.rows.panels;
-    plan.kernels.multiply_rows[height][columns.full](rows.data, rows.stride, panel, k, to, first, more ? rows.data + height * rows.stride : rows.data,
+    plan.kernels.multiply_rows[height][columns.full](rows.data, rows.stride, columns.panel, k, to, first, more ? rows.data + height * rows.stride : rows.data,
                                                      more ? rows.stride : 0, more ? 4 * rows.stride : 0, more ? 64 : 0);
     return;
   }
   const char* const rows = packed_panel(plan, tile.unit_panel + i, block);
   if (columns.direct && i == 0) {
-    plan.kernels.multiply_columns[height](rows, columns_of(plan, tile.batch, tile.first_column + columns.at, block), product.b.row * plan.size, k, to, first, const_cast<char*>(panel),
+    plan.kernels.multiply_columns[height](rows, columns_of(plan, tile.batch, tile.first_column + columns.at, block), product.b.row * plan.size, k, to, first, packed,
                                           following_columns(plan, tile, next, columns.at, block));
     return;
   }
   const bool ask = i < ahead.calls;
-  plan.kernels.multiply[height][columns.full](rows, panel, units_of(plan, k), to, first, ask ? ahead.of_call(i) : plan.packed, ask ? ahead.part : 0, ask ? ahead.step : 0);
+  plan.kernels.multiply[height][columns.full](rows, columns.panel, units_of(plan, k), to, first, ask ? ahead.of_call(i) : plan.packed, ask ? ahead.part : 0, ask ? ahead.step : 0);
 }
 
 // `sums` holds what `multiply` adds up, panel of columns by panel, row by row. Where there is one block of k, the same place serves all panels, and
@@ -218,11 +220,9 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile& next, char* panel,
     for (int64_t at = 0; at < tile.columns; at += plan.kernels.width) {
       const int count = static_cast<int>(std::min<int64_t>(plan.kernels.width, tile.columns - at));
       const bool full = count > plan.kernels.width / 2;
-      const Columns columns{at, count, full, plan.direct && count == plan.kernels.width, full ? plan.kernels.width : plan.kernels.width / 2};
-      const char* used = panel;
-      if (plan.ready) {
-        used = columns_of(plan, tile.batch, tile.first_column + at, block);
-      } else if (!columns.direct) {
+      const char* const used = plan.ready ? columns_of(plan, tile.batch, tile.first_column + at, block) : panel;
+      const Columns columns{at, count, full, plan.direct && count == plan.kernels.width, full ? plan.kernels.width : plan.kernels.width / 2, used};
+      if (!plan.ready && !columns.direct) {
         pack_columns(plan, tile.batch, tile.first_column + at, count, static_cast<int>(columns.width), block, panel);
       }
       const Ahead ahead = following_panel(plan, tile, next, at, block);
@@ -234,7 +234,7 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile& next, char* panel,
         if (last) {
           ask_for_results(finish, row, height, tile.first_column + at, count);
         }
-        multiply_panels(plan, tile, next, columns, block, i, height, used, ahead, to);
+        multiply_panels(plan, tile, next, columns, block, i, height, panel, ahead, to);
         if (last) {
           plan.kernels.finish(finish, to, columns.width, row, height, tile.first_column + at, count);
         }
@@ -256,9 +256,9 @@ bool rows_may_lie(const Product& product, const ProductKernels& kernels) {
 
 void run_tiles(const Product& product, const ProductKernels& kernels) {
   Plan plan(product, kernels);
-  plan.direct = product.pack_b == nullptr && product.b.column == 1 && (product.b_block != 0 || product.b.row >= product.n) && product.b_dtype == Dtype::f32 && kernels.multiply_columns[1] != nullptr;
   plan.lying = rows_may_lie(product, kernels);
-  plan.direct = plan.direct && !plan.lying && !plan.ready;
+  const bool in_lines = product.b.column == 1 && (product.b_block != 0 || product.b.row >= product.n);
+  plan.direct = !plan.lying && !plan.ready && product.pack_b == nullptr && in_lines && product.b_dtype == Dtype::f32 && kernels.multiply_columns[1] != nullptr;
   const int64_t panels_of_rows = std::max<int64_t>(1, rows_of_tile / kernels.rows);
   plan.row_tiles = (plan.groups + panels_of_rows - 1) / panels_of_rows;
   const int64_t height = (product.m + plan.groups - 1) / plan.groups;
