@@ -48,8 +48,8 @@ struct ProductKernels {
   // and then ahead_step further.
   using Multiply = void (*)(const void* a, const void* b, int64_t k, void* tile, bool first, const char* ahead, int64_t ahead_part, int64_t ahead_step);
   Multiply multiply[most_rows + 1][2];
-  // The same, but of rows of A as they lie: in the panels' elements, k after k, `stride` bytes apart. Asks for eight lines each time: the
-  // four and those `ahead_more` bytes further.
+  // The same, but of rows of A as they lie: in the panels' elements, k after k, `stride` bytes apart. Asks for sixteen lines each time: the
+  // four, and those `ahead_more` bytes further, three times.
   using MultiplyRows = void (*)(const void* rows, int64_t stride, const void* b, int64_t k, void* tile, bool first, const char* ahead, int64_t ahead_part,
                                 int64_t ahead_more, int64_t ahead_step);
   MultiplyRows multiply_rows[most_rows + 1][2];

@@ -105,7 +105,7 @@ RowGroup following(const Plan& plan, const Tile& tile, const Tile& next, int64_t
 }
 
 // A panel of B, which stays in the nearest cache, by each group of rows. A panel's share of the memory that is needed next is asked for
-// meanwhile: eight rows a call where there are few panels, else four.
+// meanwhile: all rows of the group that follows beside one panel, four rows beside each where there are many.
 void multiply_panel(const Plan& plan, const Tile& tile, const RowGroup* rows, const RowGroup* ahead, int64_t index, int64_t block, char* const* to) {
   const int64_t width = width_of(plan, tile.unit.first + index);
   const int64_t k = units_of(plan, k_of(plan, block));
@@ -114,12 +114,12 @@ void multiply_panel(const Plan& plan, const Tile& tile, const RowGroup* rows, co
   const int64_t step = 64 / plan.size * plan.kernels.unit * element;
   for (int64_t group = 0; group < tile.groups; ++group) {
     const RowGroup& needed = ahead[group];
-    const bool many = tile.unit.panels * 4 < needed.count;
-    const int64_t first = index * (many ? 8 : 4);
+    const bool few = tile.unit.panels * 4 < needed.count;
+    const int64_t first = index * (few ? 16 : 4);
     const bool ask = first < needed.count;
     plan.kernels.multiply_rows[rows[group].count][width == plan.kernels.width ? 1 : 0](
         rows[group].data, rows[group].stride, panel, k, to[group], block == 0, ask ? needed.data + first * needed.stride : plan.packed,
-        ask ? needed.stride : 0, ask && many ? 4 * needed.stride : 0, ask ? step : 0);
+        ask ? needed.stride : 0, ask && few ? 4 * needed.stride : 0, ask ? step : 0);
   }
 }
 

@@ -47,7 +47,7 @@ Task task_of(const Plan& plan, int64_t index) {
           part(plan.groups, plan.row_parts, rest % plan.row_parts + 1) - group};
 }
 
-// Memory that is needed next, for asking it ahead: eight rows of it at a time, `calls` calls of a kernel.
+// Memory that is needed next, for asking it ahead: sixteen rows of it at a time, `calls` calls of a kernel.
 struct Ahead {
   const char* data = nullptr;
   int64_t row = 0;
@@ -58,12 +58,12 @@ struct Ahead {
 Ahead ahead_of_panel(const Plan& plan, int64_t batch, int64_t panel, int64_t block) {
   const Product& product = plan.product;
   const char* const data = columns_of(plan, batch, panel * plan.kernels.width, block);
-  if (product.b_block != 0) {  // eight lines after eight
-    const int64_t call = k_of(plan, block) / 16 * 512;
-    return {data, 64, 512, call, call == 0 ? 0 : k_of(plan, block) * product.b.row * plan.size / call};
+  if (product.b_block != 0) {  // sixteen lines after sixteen
+    const int64_t call = k_of(plan, block) / 16 * 1024;
+    return {data, 64, 1024, call, call == 0 ? 0 : k_of(plan, block) * product.b.row * plan.size / call};
   }
   const int64_t row = product.b.column * static_cast<int64_t>(element_size(product.b_dtype));
-  return {data, row, 64, 8 * row, lanes_of(plan, panel) / 8};
+  return {data, row, 64, 16 * row, lanes_of(plan, panel) / 16};
 }
 
 // One thread's memory.
@@ -112,7 +112,7 @@ class Pass {
     const int64_t later = first_group_ + group + plan_.groups_of_tile;
     if (later < task_.first_group + task_.groups) {
       const RowGroup rows = rows_of(plan_, task_.batch, later, block);
-      return {rows.data + index * 8 * rows.stride, rows.stride, 64, 0, index * 8 + 8 <= rows.count ? 1 : 0};
+      return {rows.data, rows.stride, 64, 0, index == 0 ? 1 : 0};
     }
     if (group == 0 && index == 0 && block + 1 == plan_.k_blocks) {
       return ahead_of_panel(plan_, next_.batch, next_.first_panel, 0);

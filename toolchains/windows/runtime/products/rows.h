@@ -32,9 +32,9 @@ AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b
 #pragma clang loop unroll(full)
         for (int j = 0; j < N; ++j) row[j] = load<C>(b + j * b_stride + at + u * width);
         if (u % per_line == 0) {
-          // The same place of the next group of rows; for one row of A, which is through with a group soon, into the second cache.
+          // The same place of the next group of rows, into the second cache: the nearest holds this group and A.
 #pragma clang loop unroll(full)
-          for (int j = 0; j < N; ++j) __builtin_prefetch(b + (N + j) * b_stride + at + u * width, 0, M == 1 ? 2 : 3);
+          for (int j = 0; j < N; ++j) __builtin_prefetch(b + (N + j) * b_stride + at + u * width, 0, 2);
         }
 #pragma clang loop unroll(full)
         for (int i = 0; i < M; ++i) {

@@ -211,12 +211,8 @@ void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_
   for (; left >= step; left -= step) {
     const char* line = ahead;
     for (int part = 0; part < 4; ++part) {
-      __builtin_prefetch(line, 0, 2);
-      __builtin_prefetch(line + ahead_more, 0, 2);
-      if constexpr (Vectors == 1) {  // so little is done with each number that all rows must be asked for
-        __builtin_prefetch(line + 2 * ahead_more, 0, 2);
-        __builtin_prefetch(line + 3 * ahead_more, 0, 2);
-      }
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 4; ++i) __builtin_prefetch(line + i * ahead_more, 0, 2);
       line += ahead_part;
       one.template operator()<0>();
       one.template operator()<1>();
