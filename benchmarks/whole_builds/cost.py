@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import statistics
 import subprocess
@@ -12,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-#: seconds between two looks at the memory
-_INTERVAL = 0.05
+#: seconds between two looks at the memory, and as many times as long as a look takes: what looks
+#: runs on the CPUs of what it looks at
+_INTERVAL, _SPARINGLY = 0.1, 100
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,11 @@ class Cost:
     #: seconds
     wall: float
     cpu: float
-    #: most bytes resident at a time in all of them together; files that two map count twice
+    #: most bytes resident at a time in all of them together; what several share counts once
     memory: int = 0
-    #: most bytes resident in the first of them
+    #: most bytes resident in the first of them, its part of what it shares
     first: int = 0
-    #: most bytes resident in one of the others: of a build, in a compiler
+    #: likewise in one of the others: of a build, in a compiler or a process that generates code
     other: int = 0
 
 
@@ -73,39 +72,36 @@ class _Memory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(_INTERVAL):
+        pause = _INTERVAL
+        while not self._ended.wait(pause):
+            began = time.perf_counter()
             resident = {pid: _resident(pid) for pid in _tree(self._pid)}
             self.all = max(self.all, sum(resident.values()))
             self.first = max(self.first, resident.pop(self._pid, 0))
             self.other = max(self.other, *resident.values(), 0)
+            pause = max(_INTERVAL, _SPARINGLY * (time.perf_counter() - began))
 
 
 def _tree(root: int) -> Iterator[int]:
     """The process and its descendants that live now."""
-    children: dict[int, list[int]] = {}
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            children.setdefault(_parent(entry.name), []).append(int(entry.name))
     waiting = [root]
     while waiting:
         pid = waiting.pop()
         yield pid
-        waiting += children.get(pid, [])
-
-
-def _parent(pid: str) -> int:
-    try:
-        # The name, in parentheses, may hold anything.
-        fields = Path("/proc", pid, "stat").read_text(encoding="latin-1").rpartition(")")[2]
-        return int(fields.split()[1])
-    except (OSError, IndexError):
-        return 0
+        try:
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                waiting += map(int, (thread / "children").read_text().split())
+        except OSError:
+            # It has ended.
+            continue
 
 
 def _resident(pid: int) -> int:
+    """Bytes in memory; those that it shares divided by how many share them."""
     try:
-        return int(Path("/proc", str(pid), "statm").read_text().split()[1]) * _PAGE
-    except (OSError, IndexError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+    except (OSError, StopIteration):
         return 0
 
 

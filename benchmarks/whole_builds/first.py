@@ -88,7 +88,7 @@ def _many_rows(size: str, costs: Costs) -> list[Row]:
         Row(what, f"{case}, wall", wall, ideal, "s", "CPU / cores", "1.2", wall <= 1.2 * ideal),
         Row(
             *(what, f"{case}, memory", peak, bound, "MB"),
-            *("generator, a compiler each job, readers", "no more", peak <= bound),
+            *("the first process, one each job, readers", "no more", peak <= bound),
         ),
     ]
 

@@ -1,7 +1,7 @@
 """One model's way through the stages.
 
-Part of the pipeline: `start` generates, writes the blob and sets the compiles going; `finish`
-links, checks and describes.
+Part of the pipeline: `start` takes what was generated and writes the blob; `finish` links,
+checks and describes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from aotwin.bindings import (
     fitting_torches,
     library_reference,
     listed_libs,
-    suits_own_alone,
 )
 from aotwin.blobs import Blobs
 from aotwin.errors import ConfigurationError
 from aotwin.formats.manifest import MANIFEST_NAME, render_manifest
+from aotwin.generation import Generated
 from aotwin.model_spec import ModelSpec
 from aotwin.proof_samples import Samples
 from aotwin.session import Session, result_of
@@ -36,7 +36,6 @@ from aotwin.stages.link import (
     binding_source,
     called_functions,
     compile_flags,
-    compile_wrapper,
     definitions_for,
     link_model,
 )
@@ -78,25 +77,19 @@ class Job:
     samples: Samples | None = None
 
 
-def start(
-    spec: ModelSpec, generator: Generator, directory: Path, blobs: Blobs, session: Session
-) -> Job:
-    """Generate a model for each CPU level, write its blob, and start its compiles."""
+def start(model: Generated, directory: Path, blobs: Blobs, session: Session) -> Job:
+    """Take a model that is generated for each CPU level, and write its blob."""
+    spec = model.spec
     with storage_errors(directory):
         # Another model's package may lie in it already.
         directory.mkdir(parents=True, exist_ok=True)
     job: Job | None = None
-    for name in spec.cpu:
-        cpu = session.toolchain.cpus[name]
-        with session.progress.stage(f"generate {spec.name} for {cpu.name}"):
-            wrapper, weights = generator.generate(cpu)
-            if suits_own_alone(spec, wrapper):
-                wrapper, weights = generator.generate(cpu, over_torch=True)
+    for level in model.levels():
+        cpu, wrapper = level.cpu, level.wrapper
         for warning in dict.fromkeys(wrapper.warnings):
             session.progress.warn(f"{spec.name}: {warning}")
-        compiling = session.workers.submit(_compile, spec, wrapper, cpu, session)
         if job is None:
-            job = Job(spec, directory, blobs.take(spec, directory, weights))
+            job = Job(spec, directory, blobs.take(spec, directory, level.weights))
         elif wrapper.constants != next(iter(job.wrappers.values())).constants:
             raise ConfigurationError(
                 f"{spec.name} lays its constants out differently for {cpu.name} and {spec.cpu[0]}",
@@ -104,7 +97,7 @@ def start(
                 next_step="Build one model for each cpu, under two names.",
             )
         job.wrappers[cpu] = wrapper
-        job.objects[cpu] = compiling
+        job.objects[cpu] = level.compiling
     if job is None:
         raise ConfigurationError(
             f"{spec.name} names no cpu",
@@ -113,7 +106,7 @@ def start(
         )
     if session.check == "run":
         # Beside the compiles, and while the program is there.
-        job.samples = _expect(spec, generator, session)
+        job.samples = _expect(spec, model.generator, session)
     return job
 
 
@@ -123,17 +116,6 @@ def _expect(spec: ModelSpec, generator: Generator, session: Session) -> Samples:
         folder.mkdir(parents=True)
     with session.progress.stage(f"expected results of {spec.name}"):
         return generator.samples(folder)
-
-
-def _compile(spec: ModelSpec, wrapper: Wrapper, cpu: Cpu, session: Session) -> tuple[bytes, ...]:
-    with session.progress.stage(f"compile {spec.name} for {cpu.name}"):
-        return compile_wrapper(
-            wrapper,
-            toolchain=session.toolchain,
-            cpu=cpu,
-            sysroot=session.sysroot,
-            zig=session.zig,
-        )
 
 
 def finish(job: Job, session: Session) -> list[SealedDll]:

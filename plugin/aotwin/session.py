@@ -10,6 +10,7 @@ from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ from typing import TypeVar
 from aotwin.adapters.pe.readers import Readers
 from aotwin.adapters.storage.results import check_cache_settings
 from aotwin.adapters.storage.shared_results import settle
+from aotwin.adapters.tools.jobs import Jobs
 from aotwin.adapters.tools.process import Children
 from aotwin.adapters.tools.wine import find_wine
 from aotwin.adapters.tools.zig import WarmUp, Zig, find_zig
@@ -40,7 +42,9 @@ class Session:
     zig: Zig
     sysroot: Sysroot
     warm_up: WarmUp
-    workers: ThreadPoolExecutor
+    workers: Jobs
+    #: how many of them at a time
+    jobs: int
     readers: Readers
     progress: Progress
     check: str
@@ -100,8 +104,8 @@ def open_session(
         compilers = Children()
         with (
             closing(Readers()) as readers,
-            ThreadPoolExecutor(max(1, jobs), initializer=compilers.adopt) as workers,
-            ThreadPoolExecutor(1, initializer=compilers.adopt) as builder,
+            Jobs(max(1, jobs), compilers.adopt) as workers,
+            ThreadPoolExecutor(1, "aotwin-builder", compilers.adopt) as builder,
         ):
             run_time = (
                 builder.submit(_prepared_run_time, toolchain, zig, jobs, progress)
@@ -112,7 +116,7 @@ def open_session(
                 cpu: expected_unit(toolchain, toolchain.cpus[cpu], sysroot, zig) for cpu in levels
             }
             shared = tuple(
-                workers.submit(_compiled, unit, cpu, progress)
+                workers.take(partial(_compiled, unit, cpu, progress))
                 for cpu, unit in units.items()
                 if unit is not None and not unit.object.exists()
             )
@@ -127,6 +131,7 @@ def open_session(
                     sysroot,
                     warm_up,
                     workers,
+                    jobs,
                     readers,
                     progress,
                     check,

@@ -21,6 +21,7 @@ FLOORS = (
     ("aotwin.prebuilt", "aotwin.proving", "aotwin.toolchain_archive"),
     ("aotwin.prebuilt_folder", "aotwin.prebuilt_weights"),
     ("aotwin.assembly",),
+    ("aotwin.generation",),
     ("aotwin.bindings", "aotwin.blobs", "aotwin.outcome"),
     ("aotwin.session",),
     ("aotwin.stages",),

@@ -58,7 +58,8 @@ PROJECT_KEYS: Mapping[str, Key] = {
         checkers.number_of_jobs,
         "number, 1 or more",
         "number of CPUs",
-        "How many compilers run at a time.",
+        "How many compilers, and processes that generate the code of one model each, run at a "
+        "time. With 1 the build itself generates, model after model.",
     ),
     "runtime": Key(
         checkers.one_of(*checkers.RUN_TIMES),

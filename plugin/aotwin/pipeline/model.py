@@ -14,6 +14,7 @@ from aotwin.blobs import Blobs
 from aotwin.configuration.checkers import is_program_reference
 from aotwin.errors import StorageError
 from aotwin.formats.manifest import MANIFEST_NAME
+from aotwin.generation import Here
 from aotwin.model_spec import ModelSpec
 from aotwin.progress import Progress
 from aotwin.session import open_session
@@ -135,7 +136,8 @@ def _build(
             own_run_time=spec.runtime != "torch",
             levels=spec.cpu,
         ) as session:
-            job = start(spec, generator, work / "model", Blobs(progress), session)
+            model = Here(spec, generator, session)
+            job = start(model, work / "model", Blobs(progress), session)
             dlls = finish(job, session)
             write_libs([job.run_time], session)
             if check == "run":

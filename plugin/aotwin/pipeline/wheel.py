@@ -17,6 +17,7 @@ from aotwin.blobs import Blobs
 from aotwin.configuration.settings import Settings
 from aotwin.formats.manifest import MANIFEST_NAME
 from aotwin.formats.manifest_reader import Manifest
+from aotwin.generation import generated
 from aotwin.outcome import outcome, read_manifest
 from aotwin.pipeline.packing import Made, pack
 from aotwin.pipeline.sources import Sources, open_sources
@@ -113,10 +114,11 @@ def _draft(settings: Settings, work: Path, final: Path) -> Iterator[Draft | None
 
 def _make(sources: Sources, work: Path, blobs: Blobs, session: Session) -> Made:
     """All models, compiled or taken, checked and, where the project asks for it, proven."""
-    jobs = [
-        start(spec, generator, work.joinpath("models", *spec.name.split(".")), blobs, session)
-        for spec, generator in sources.compiled
-    ]
+    with generated(sources.compiled, session) as models:
+        jobs = [
+            start(each, work.joinpath("models", *each.spec.name.split(".")), blobs, session)
+            for each in models
+        ]
     finished = [(job, finish(job, session)) for job in jobs]
     libs = write_libs([job.run_time for job in jobs], session)
     if session.check == "run":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aotwin.stages.generate.aotinductor import wasted_cuda
+from aotwin.stages.generate.remarks import wasted_cuda
 
 ISOLATED = Path(tempfile.gettempdir(), "build-env-x", "lib", "torch", "__init__.py")
 

@@ -44,6 +44,8 @@ _DEFAULT_NBYTES = 5 << 30
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 #: of the bound, what is left after making room, so that not every result makes room anew
 _KEPT_SHARE = 0.9
+#: what `remember` was given since `hand_over`; None where it keeps results itself
+_handed_over: list[tuple[str, str, bytes]] | None = None
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 
@@ -97,12 +99,24 @@ def key_of(*parts: str | bytes) -> str:
     return digest.hexdigest()
 
 
+def hand_over() -> list[tuple[str, str, bytes]]:
+    """Let another process keep what is remembered in this one from here on.
+
+    Returns:
+        A list that kinds, keys and contents of results are added to, for that process to
+        `remember`. A shared store, its patience and its messages are left to it as well.
+    """
+    global _handed_over  # noqa: PLW0603 - of the process, which is one that was forked for a job
+    _handed_over = []
+    return _handed_over
+
+
 def recall(kind: str, key: str) -> bytes | None:
     """The content that was remembered, whole and unchanged, or None."""
     if not enabled():
         return None
     found = _kept_here(kind, key)
-    if found is not None or kind in OF_THIS_MACHINE:
+    if found is not None or kind in OF_THIS_MACHINE or _handed_over is not None:
         return found
     content = shared_results.fetch(kind, key)
     if content is not None:
@@ -125,6 +139,9 @@ def _kept_here(kind: str, key: str) -> bytes | None:
 def remember(kind: str, key: str, content: bytes) -> None:
     """Keep a result for later builds, here and where `AOTWIN_CACHE_URL` says."""
     if not enabled():
+        return
+    if _handed_over is not None:
+        _handed_over.append((kind, key, content))
         return
     _store(_path(kind, key), sealed(content, kind, key))
     if kind not in OF_THIS_MACHINE:

@@ -204,7 +204,9 @@ def send(kind: str, key: str, content: bytes) -> None:
 
     store.waiting.put(write)
     if store.sender is None:
-        store.sender = threading.Thread(target=_send_all, args=(store,), daemon=True)
+        store.sender = threading.Thread(
+            target=_send_all, args=(store,), name="aotwin-sender", daemon=True
+        )
         store.sender.start()
 
 
@@ -260,7 +262,7 @@ def _in_time(act: Callable[[], _Value]) -> _Value:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, name="aotwin-request", daemon=True).start()
     if not futures.wait([future], PATIENCE).done:
         raise _late()
     return future.result()

@@ -9,10 +9,11 @@ the same source on every machine.
 from __future__ import annotations
 
 import json
-import tempfile
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
 #: the end of a message is where Python's exceptions say what happened
 _MAX_CAUSE_CHARACTERS = 1200
+#: where a function of Python lay, in what Inductor says of it: another place in each process
+_ADDRESS = re.compile(r"(?<=[^\s]) at 0x[0-9a-f]{6,16}(?=>)")
 #: Inductor's setting for a last pass over a graph
 _LAST_OF_GRAPH = "post_grad_custom_post_pass"
 
@@ -73,7 +76,12 @@ def generate(
     inductor: Mapping[str, Any],
     fused: Collection[str] = (),
 ) -> tuple[Wrapper, MemoryWeights]:
-    """Lower an exported program to C++ with AOTInductor.
+    """Lower an exported program to C++ with AOTInductor, as `Lowering` does."""
+    return Lowering(program, name, simdlen, inductor, fused).generate()
+
+
+class Lowering:
+    """An exported program on its way to the C++ of one CPU level.
 
     Args:
         program: what torch.export.export returned, on the CPU, with its example inputs.
@@ -84,33 +92,58 @@ def generate(
             the weights of convolutions lie by terms: faster over a run time that has plain weights
             in mind for it.
 
-    Returns:
-        The wrapper, and a source that hands out the program's own tensors, uncopied (buffers are
-        copied once, by AOTInductor, which runs what writes them).
-
     Raises:
         ConfigurationError: a setting of `inductor` is unknown or not the user's to choose.
-        ProgramError: the program cannot be lowered for a Windows CPU.
     """
-    from torch._inductor import config
 
-    options = merged_options(inductor, config.get_config_copy(), name=name, simdlen=simdlen)
-    if has_counter(program):
-        options["joint_graph_constant_folding"] = False
-    memory = Memory(program, {**options, "fused": [*fused]})
-    found = memory.recall(lambda: _arranged(program, fused))
-    if found is not None:
-        note(REMEMBERED)
-        return found
-    # A pass of the user's, in the settings or set for the process, stays the one that is run.
-    if fused and options.get(_LAST_OF_GRAPH, getattr(config, _LAST_OF_GRAPH)) is None:
-        options[_LAST_OF_GRAPH] = fused_activations(fused)
-    form = call_form(program)
-    module = _arranged(program, fused)
-    arranged = read_tensors(module)
-    wrapper, recorded = _generated(program, module, form, options, simdlen)
-    memory.remember(wrapper, recorded.tensors, arranged)
-    return wrapper, _weights(wrapper.constants, recorded)
+    def __init__(
+        self,
+        program: ExportedProgram,
+        name: str,
+        simdlen: int,
+        inductor: Mapping[str, Any],
+        fused: Collection[str] = (),
+    ) -> None:
+        from torch._inductor import config
+
+        self._program, self._simdlen, self._fused = program, simdlen, fused
+        self._options = merged_options(
+            inductor, config.get_config_copy(), name=name, simdlen=simdlen
+        )
+        if has_counter(program):
+            self._options["joint_graph_constant_folding"] = False
+        self._memory = Memory(program, {**self._options, "fused": [*fused]})
+
+    @cached_property
+    def remembered(self) -> tuple[Wrapper, MemoryWeights] | None:
+        """What a build before has made of it, with the program's own tensors."""
+        return self._memory.recall(lambda: _arranged(self._program, self._fused))
+
+    def generate(self) -> tuple[Wrapper, MemoryWeights]:
+        """The wrapper, lowered where it is not remembered.
+
+        Returns:
+            The wrapper, and a source that hands out the program's own tensors, uncopied (buffers
+            are copied once, by AOTInductor, which runs what writes them).
+
+        Raises:
+            ProgramError: the program cannot be lowered for a Windows CPU.
+        """
+        from torch._inductor import config
+
+        if self.remembered is not None:
+            note(REMEMBERED)
+            return self.remembered
+        program, fused, options = self._program, self._fused, dict(self._options)
+        # A pass of the user's, in the settings or set for the process, stays the one that is run.
+        if fused and options.get(_LAST_OF_GRAPH, getattr(config, _LAST_OF_GRAPH)) is None:
+            options[_LAST_OF_GRAPH] = fused_activations(fused)
+        form = call_form(program)
+        module = _arranged(program, fused)
+        arranged = read_tensors(module)
+        wrapper, recorded = _generated(program, module, form, options, self._simdlen)
+        self._memory.remember(wrapper, recorded.tensors, arranged)
+        return wrapper, _weights(wrapper.constants, recorded)
 
 
 def _generated(
@@ -138,24 +171,6 @@ def _generated(
         number_outputs=form.number_outputs,
     )
     return wrapper, lowered.recorded
-
-
-def wasted_cuda(version: str, cuda: str | None, location: Path) -> tuple[str, ...]:
-    """A remark where an isolated build has fetched a CUDA build of torch to generate C++ for a CPU.
-
-    Args:
-        version: of torch.
-        cuda: the version of CUDA that it was built with; None for a CPU build.
-        location: of its package.
-    """
-    # pip and build make such environments in the folder for temporary files, uv in its cache
-    isolated = location.is_relative_to(tempfile.gettempdir()) or "builds-v0" in location.parts
-    if cuda is None or not isolated:
-        return ()
-    return (
-        f"torch {version} was fetched with CUDA, several GB, for this build alone, which only "
-        "generates C++: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu gets a CPU build",
-    )
 
 
 def _arranged(program: ExportedProgram, fused: Collection[str]) -> Any:
@@ -236,7 +251,7 @@ def _collected(files: list[Path], recorded: RecordedConstants) -> _Lowered:
     flags = json.loads(by_ending["_compile_flags.json"].read_text("utf-8"))
     nodes = by_ending.get("wrapper.json")
     return _Lowered(
-        source=strip_commands(by_ending["wrapper.cpp"].read_text("utf-8")),
+        source=_ADDRESS.sub("", strip_commands(by_ending["wrapper.cpp"].read_text("utf-8"))),
         definitions=tuple(name.strip() for name in flags["definitions"] if name.strip()),
         metadata=json.loads(by_ending["_metadata.json"].read_text("utf-8")),
         extern_nodes=nodes.read_bytes() if nodes else None,

@@ -81,17 +81,20 @@ def quiet() -> Iterator[None]:
 def rare_collection() -> Iterator[None]:
     """Let Python look for garbage less often, and not among what was there before.
 
-    A lowering makes millions of objects of which most are needed to its end: a ninth of its time
-    went into looking through them.
+    Imports of large packages and a lowering make millions of objects of which most are needed to
+    the end: a ninth of their time went into looking through them.
     """
     thresholds = gc.get_threshold()
-    gc.freeze()
     # 0 is how a user turns it off.
-    gc.set_threshold(_RARELY if thresholds[0] else 0, *thresholds[1:])
+    ours = (_RARELY if thresholds[0] else 0, *thresholds[1:])
+    gc.freeze()
+    gc.set_threshold(*ours)
     try:
         yield
     finally:
-        gc.set_threshold(*thresholds)
+        # A module that a block imports may choose for itself.
+        if gc.get_threshold() == ours:
+            gc.set_threshold(*thresholds)
         gc.unfreeze()
 
 

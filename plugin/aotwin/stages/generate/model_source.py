@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from aotwin.adapters.storage.results import REMEMBERED
 from aotwin.configuration.checkers import is_program_reference
@@ -19,11 +19,16 @@ from aotwin.errors import ConfigurationError
 from aotwin.model_spec import ModelSpec
 from aotwin.progress import note
 from aotwin.proof_samples import Samples
+from aotwin.stages.generate.inductor_isolation import rare_collection
+from aotwin.stages.generate.remarks import remarks_on_torch
 from aotwin.stages.generate.saved_program import SavedProgram
 from aotwin.stages.wrapper import Origin, is_wrapper, origin_of, read_wrapper
 from aotwin.target.toolchain import Cpu, Toolchain
 from aotwin.values import Wrapper
 from aotwin.weights_source import MemoryWeights, WeightSource
+
+if TYPE_CHECKING:
+    from aotwin.stages.generate.aotinductor import Lowering
 
 
 class Generator(Protocol):
@@ -43,6 +48,16 @@ class Generator(Protocol):
         Raises:
             AotwinError: see `stages.program.load_program` and `stages.generate.generate`; a ready
                 wrapper may be one for another CPU level.
+        """
+        ...
+
+    def is_ready(self, cpus: Collection[Cpu]) -> bool:
+        """Whether nothing has to be lowered: the wrapper is there, or remembered for each level.
+
+        The program is loaded for that where it has to be, and stays so for `generate`.
+
+        Raises:
+            AotwinError: as `generate` does.
         """
         ...
 
@@ -117,6 +132,9 @@ class _ReadyWrapper:
             )
         return wrapper, weights
 
+    def is_ready(self, cpus: Collection[Cpu]) -> bool:  # noqa: ARG002 - whichever they are
+        return True
+
     def samples(self, folder: Path) -> Samples:
         from aotwin.stages.generate.sample_archive import archive_samples
 
@@ -164,6 +182,10 @@ def _torch_of(path: Path, origin: Origin, named: str, toolchain: Toolchain) -> t
 _FUSED = {"own": ("float32", "bfloat16", "float16"), "auto": ("float32",), "torch": ()}
 
 
+#: the file of a program, where it lies in one, and what is remembered of it
+_Asked: TypeAlias = tuple[SavedProgram | None, tuple[Wrapper, WeightSource] | None]
+
+
 class _Program:
     def __init__(self, source: Any, spec: ModelSpec, project_dir: Path, torch_version: str) -> None:
         self._source = source
@@ -172,19 +194,44 @@ class _Program:
         self._program: Any = None
         #: whether torch was imported for this program; None before the first is generated
         self._untouched: bool | None = None
+        #: CPU level and fused dtypes -> what `is_ready` has begun, for `generate` to take
+        self._asked: dict[tuple[Cpu, tuple[str, ...]], _Asked] = {}
+        self._lowerings: dict[tuple[Cpu, tuple[str, ...]], Lowering] = {}
         self.torch_version = torch_version
+
+    def is_ready(self, cpus: Collection[Cpu]) -> bool:
+        fused = _FUSED[self._spec.runtime]
+        # Each is asked for, also behind one that is missing: a shared store is asked from here.
+        found = [self._recalled(cpu, fused) for cpu in cpus]
+        return all(found)
 
     def generate(self, cpu: Cpu, *, over_torch: bool = False) -> tuple[Wrapper, WeightSource]:
         fused = _FUSED["torch" if over_torch else self._spec.runtime]
-        saved = self._saved(cpu, fused)
-        found = saved.recall() if saved is not None else None
+        saved, found = self._of_file(cpu, fused)
         if found is not None:
             note(REMEMBERED)
             return found
-        wrapper, weights = self._generate(cpu, fused)
+        wrapper, weights = self._lowering(cpu, fused).generate()
         if saved is not None:
             weights = MemoryWeights(weights.regions, weights, saved.remember(wrapper, weights))
-        return replace(wrapper, warnings=(*_remarks(), *wrapper.warnings)), weights
+        return replace(wrapper, warnings=(*remarks_on_torch(), *wrapper.warnings)), weights
+
+    def _recalled(self, cpu: Cpu, fused: Collection[str]) -> bool:
+        """Whether a wrapper is remembered; `generate` does not ask again."""
+        key = (cpu, tuple(fused))
+        self._asked[key] = self._of_file(cpu, fused)
+        if self._asked[key][1] is not None:
+            return True
+        self._lowerings[key] = self._lowering(cpu, fused)
+        return self._lowerings[key].remembered is not None
+
+    def _of_file(self, cpu: Cpu, fused: Collection[str]) -> _Asked:
+        """The file of the program, where it lies in one, and what is remembered of it."""
+        asked = self._asked.pop((cpu, tuple(fused)), None)
+        if asked is not None:
+            return asked
+        saved = self._saved(cpu, fused)
+        return saved, saved.recall() if saved is not None else None
 
     def _saved(self, cpu: Cpu, fused: Collection[str]) -> SavedProgram | None:
         """What is remembered of a program that lies in a file, without torch.
@@ -202,16 +249,14 @@ class _Program:
         decided_by = [self._spec.stem, cpu.simdlen, self._spec.inductor, [*fused]]
         return SavedProgram(self._project_dir / reference, decided_by)
 
-    def _generate(self, cpu: Cpu, fused: Collection[str]) -> tuple[Wrapper, MemoryWeights]:
-        from aotwin.stages.generate.aotinductor import generate
+    def _lowering(self, cpu: Cpu, fused: Collection[str]) -> Lowering:
+        from aotwin.stages.generate.aotinductor import Lowering
 
-        return generate(
-            self._loaded(),
-            name=self._spec.stem,
-            simdlen=cpu.simdlen,
-            inductor=self._spec.inductor,
-            fused=fused,
-        )
+        begun = self._lowerings.pop((cpu, tuple(fused)), None)
+        if begun is not None:
+            return begun
+        spec = self._spec
+        return Lowering(self._loaded(), spec.stem, cpu.simdlen, spec.inductor, fused)
 
     def samples(self, folder: Path) -> Samples:
         from aotwin.stages.generate.eager import eager_samples
@@ -236,11 +281,12 @@ class _Program:
 
         _end_without_collection()
         if self._program is None:
-            self._program = (
-                load_program(os.fspath(self._source), self._project_dir)
-                if isinstance(self._source, (str, os.PathLike))
-                else require_program(self._source)
-            )
+            with rare_collection():
+                self._program = (
+                    load_program(os.fspath(self._source), self._project_dir)
+                    if isinstance(self._source, (str, os.PathLike))
+                    else require_program(self._source)
+                )
         return self._program
 
 
@@ -248,15 +294,6 @@ class _Program:
 def _end_without_collection() -> None:
     """Let this process end without a search for garbage among all that torch has made: seconds."""
     atexit.register(gc.freeze)
-
-
-def _remarks() -> tuple[str, ...]:
-    """What there is to say of the torch that has generated a wrapper; nothing to be remembered."""
-    import torch
-
-    from aotwin.stages.generate.aotinductor import wasted_cuda
-
-    return wasted_cuda(str(torch.__version__), torch.version.cuda, Path(torch.__file__))
 
 
 def _installed_torch(toolchain: Toolchain) -> str:

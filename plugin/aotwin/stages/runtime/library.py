@@ -127,7 +127,7 @@ def build_library(
     def build(folder: Path) -> None:
         # The compilers are the caller's to end: its context says whose they are.
         context = copy_context()
-        with ThreadPoolExecutor(max(1, jobs)) as pool:
+        with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="aotwin-runtime") as pool:
             objects = list(
                 pool.map(
                     lambda source, key: context.copy().run(compile_one, source, key),
