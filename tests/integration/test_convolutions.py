@@ -264,7 +264,7 @@ def test_weights_in_blocks_never_reach_torch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Should nobody notice before the link that the model ends over torch."""
-    monkeypatch.setattr("aotwin.assembly.suits_own_alone", lambda *_: False)
+    monkeypatch.setattr("aotwin.generation.suits_own_alone", lambda *_: False)
     module = Determinants(lacking=True, results=64).eval()
     program = torch.export.export(module, (torch.randn(1, 4, 8, 8),))
     with pytest.raises(ConfigurationError, match=r"conv\.weight of demo\.net lies as only"):

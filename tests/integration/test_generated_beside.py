@@ -182,6 +182,7 @@ def test_a_wheel_is_the_same_to_the_byte_however_many_models_are_generated_at_a_
     place.require_clean()
 
 
+@pytest.mark.long
 def test_saved_programs_are_generated_beside_each_other_and_remembered(place: Place) -> None:
     saving = "\n".join(f"torch.export.save({name}(), '{name}.pt2')" for name in ("first", "third"))
     (place.project / "save.py").write_text(f"{EXPORT}\n{saving}\n")
@@ -199,6 +200,7 @@ def test_saved_programs_are_generated_beside_each_other_and_remembered(place: Pl
     place.require_clean()
 
 
+@pytest.mark.long
 def test_models_of_the_same_weights_share_them(place: Place) -> None:
     place.write(EXPORT.replace("second()", "other()"), *in_code("first", "third"), "same=" + SAME)
     (place.project / "same_model.py").write_text("from export_model import third\n")
@@ -267,7 +269,14 @@ def test_what_is_wrong_with_a_model_is_said_as_by_a_serial_build(
     assert messages[0] == messages[1]
 
 
-@pytest.mark.parametrize(("by", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGKILL", -9)])
+@pytest.mark.parametrize(
+    ("by", "code"),
+    [
+        ("SIGTERM", 143),
+        pytest.param("SIGINT", 130, marks=pytest.mark.long),
+        ("SIGKILL", -9),
+    ],
+)
 def test_a_build_that_is_ended_while_forks_generate_leaves_none_of_them(
     by: str, code: int, place: Place
 ) -> None:
