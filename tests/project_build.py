@@ -8,6 +8,16 @@ import sys
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
+#: of a project `demo` that is built by aotwin; what it packs and its models follow
+PYPROJECT = """\
+[build-system]
+requires = ["aotwin"]
+build-backend = "aotwin.build_meta"
+
+[project]
+name = "demo"
+version = "1.0"
+"""
 
 
 def build_wheel(project: Path, *settings: str) -> tuple[Path, str]:

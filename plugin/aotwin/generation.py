@@ -80,13 +80,17 @@ def _in_order(
 ) -> Iterator[Generated]:
     # What a model is proven with is computed here, and before the next is loaded.
     beside = len(compiled) > 1 and session.jobs > 1 and session.check != "run"
-    ahead: deque[Beside | Failed] = deque()
+    ahead: deque[Beside] = deque()
+    failure: Exception | None = None
     for spec, generator in compiled:
-        begun = _begun(spec, generator, session, forks) if beside else None
+        try:
+            begun = _begun(spec, generator, session, forks) if beside else None
+        except Exception as error:
+            # Said in its turn: a model before it may fail as well.
+            failure = error
+            break
         if begun is not None:
             ahead.append(begun)
-        if isinstance(begun, Failed):
-            break
         while ahead and (begun is None or len(ahead) > session.jobs):
             yield from _handed(ahead.popleft())
         if begun is None:
@@ -96,12 +100,13 @@ def _in_order(
         session.workers.one_more()
     for each in ahead:
         yield from _handed(each)
+    if failure is not None:
+        raise failure
 
 
-def _handed(model: Beside | Failed) -> Iterator[Generated]:
+def _handed(model: Beside) -> Iterator[Generated]:
     yield model
-    if isinstance(model, Beside):
-        model.fork.end()
+    model.fork.end()
 
 
 @dataclass(frozen=True)
@@ -121,19 +126,6 @@ class Here:
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A model that could not be loaded: said in its turn, as one before it may fail as well."""
-
-    spec: ModelSpec
-    generator: Generator
-    error: Exception
-
-    def levels(self) -> Iterator[Level]:
-        """There are none."""
-        raise self.error
-
-
-@dataclass(frozen=True)
 class Beside:
     """A model that is generated in a fork of its own."""
 
@@ -149,19 +141,16 @@ class Beside:
 
 def _begun(
     spec: ModelSpec, generator: Generator, session: Session, forks: ExitStack
-) -> Beside | Failed | None:
+) -> Beside | None:
     """A model that is loaded and generated beside what comes next; None: it has to be here."""
-    cpus = _cpus(spec, session)
+    with session.progress.stage(f"load {spec.name}"):
+        if generator.is_ready(_cpus(spec, session)) or not can_fork():
+            return None
+        import_inductor()
     try:
-        with session.progress.stage(f"load {spec.name}"):
-            if generator.is_ready(cpus) or not can_fork():
-                return None
-            import_inductor()
         fork = Fork(f"generating {spec.name}", partial(_work, spec, generator, session))
     except OSError:
         return None
-    except Exception as error:
-        return Failed(spec, generator, error)
     forks.callback(fork.end)
     # Before compilers, most of which wait for what is still to be generated.
     following = session.workers.take(partial(_follow, fork, spec, session), urgent=True)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from build_place import BuildPlace
 
-END_WHEN = Path(__file__).with_name("end_when.py")
 LinkedCache = Callable[..., Path]
 
 pytestmark = [pytest.mark.zig, pytest.mark.torch]
@@ -36,15 +33,6 @@ def program():
 """
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a build and what it started ended."""
-
-    code: int
-    stderr: str
-    orphans: Sequence[int]
-
-
 class Place(BuildPlace):
     """A project, and where its build writes."""
 
@@ -55,19 +43,6 @@ class Place(BuildPlace):
     def command_line(self, source: str) -> list[str]:
         aotwin = [sys.executable, "-W", "error", "-m", "aotwin", "build", source]
         return [*aotwin, "--name", "demo.classifier", "-o", str(self.dist)]
-
-    def end(self, command: Sequence[str], *, when: str, by: str) -> Ended:
-        """Send signals to a command when its stderr says something."""
-        done = subprocess.run(
-            [sys.executable, str(END_WHEN), when, by, *command],
-            check=True,
-            cwd=self.project,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        return Ended(**json.loads(done.stdout.splitlines()[-1]))
 
     def left_behind(self) -> list[str]:
         """Everything in dist/, in the temporary folder and among the remembered objects."""

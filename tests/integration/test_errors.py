@@ -24,8 +24,8 @@ from aotwin import assembly, build_meta, cli
 from aotwin.stages.link.linker import link_model
 from aotwin.target.toolchain import load_toolchain
 from aotwin.values import SealedDll
+from project_build import PYPROJECT, REPO
 
-REPO = Path(__file__).resolve().parents[2]
 HOME = "m/data/aotinductor/model/"
 WINDOWS = {"target": "windows"}
 TOOLCHAIN = load_toolchain("windows")
@@ -35,19 +35,12 @@ LinkedCache = Callable[..., Path]
 
 pytestmark = [pytest.mark.zig, pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
-PROJECT = """\
-[build-system]
-requires = ["aotwin"]
-build-backend = "aotwin.build_meta"
-
-[project]
-name = "demo"
-version = "1.0"
-
+PROJECT = f"""\
+{PYPROJECT}
 [tool.setuptools]
 packages = ["demo"]
 
-{aotwin}
+{{aotwin}}
 """
 MODEL = '[tool.aotwin.models."demo.classifier"]\n{key} = "{value}"\n'
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import signal
 import subprocess
@@ -13,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from build_place import BuildPlace
+from build_place import SHARED, BuildPlace
 
-END_WHEN = Path(__file__).with_name("end_when.py")
+from project_build import PYPROJECT
+
 LinkedCache = Callable[..., Path]
 
 pytestmark = [pytest.mark.zig, pytest.mark.torch]
@@ -32,15 +32,8 @@ from aotwin import build_meta
 build_meta.build_wheel(sys.argv[1], {"target": "windows", "jobs": sys.argv[2]})
 print("forks", forks)
 """
-PROJECT = """\
-[build-system]
-requires = ["aotwin"]
-build-backend = "aotwin.build_meta"
-
-[project]
-name = "demo"
-version = "1.0"
-
+PROJECT = f"""\
+{PYPROJECT}
 [tool.setuptools]
 packages = []
 """
@@ -128,15 +121,7 @@ class Place(BuildPlace):
             shutil.rmtree(self.cache / "results" / kind, ignore_errors=True)
         for path in self.dist.glob("*.whl"):
             path.unlink()
-        done = subprocess.run(
-            self.command(jobs),
-            check=False,
-            cwd=self.project,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
+        done = self.run(self.command(jobs))
         wheels = list(self.dist.glob("*.whl"))
         digest = hashlib.sha256(wheels[0].read_bytes()).hexdigest() if wheels else ""
         counted = [line.split()[1] for line in done.stdout.splitlines() if "forks" in line]
@@ -149,7 +134,7 @@ class Place(BuildPlace):
 
 @pytest.fixture
 def place(tmp_path: Path, linked_cache: LinkedCache) -> Place:
-    cache = linked_cache("cache", ("sysroots", "zig", "runtime", "objects"))
+    cache = linked_cache("cache", SHARED)
     made = Place(tmp_path / "project", tmp_path / "dist", tmp_path / "temporary", cache)
     for folder in (made.project, made.dist, made.temporary):
         folder.mkdir()
@@ -202,15 +187,12 @@ def test_saved_programs_are_generated_beside_each_other_and_remembered(place: Pl
 
 @pytest.mark.long
 def test_models_of_the_same_weights_share_them(place: Place) -> None:
-    place.write(EXPORT.replace("second()", "other()"), *in_code("first", "third"), "same=" + SAME)
+    place.write(EXPORT, *in_code("first", "third"), "same=same_model:third")
     (place.project / "same_model.py").write_text("from export_model import third\n")
     alone, beside = place.build(1), place.build(2)
     assert (alone.code, beside.code, beside.forks) == (0, 0, 3), beside.stderr
     assert beside.wheel == alone.wheel
     assert "demo.same has the same weights as demo.third" in beside.stderr
-
-
-SAME = "same_model:third"
 
 
 def test_a_module_that_has_started_a_thread_is_not_forked(place: Place) -> None:
@@ -222,12 +204,12 @@ def test_a_module_that_has_started_a_thread_is_not_forked(place: Place) -> None:
     assert (done.code, done.forks) == (0, 0), done.stderr
 
 
-#: what is wrong with the first of two models, and what with the second
+#: what is wrong with the first of two models, what with the second, and what the message says
 WRONG = {
     "the first cannot be lowered, the second not be loaded": (
         "return export('first', Writes(), torch.zeros(8))",
         "raise ValueError('of the second')",
-        "generated 1 arguments",
+        "AOTInductor generated 2 results",
     ),
     "the second cannot be loaded": (
         "return export('first', nn.Linear(8, 8), torch.zeros(2, 8))",
@@ -252,9 +234,9 @@ class Writes(nn.Module):
 """
 
 
-@pytest.mark.parametrize(("first", "second", "_"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("first", "second", "said"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_with_a_model_is_said_as_by_a_serial_build(
-    first: str, second: str, _: str, place: Place
+    first: str, second: str, said: str, place: Place
 ) -> None:
     head = EXPORT.partition("def first")[0]
     text = f"{head}{WRITES}\n\ndef first():\n    {first}\n\n\ndef second():\n    {second}\n"
@@ -267,6 +249,7 @@ def test_what_is_wrong_with_a_model_is_said_as_by_a_serial_build(
         messages.append(done.stderr[done.stderr.index("aotwin: error:") :])
         place.require_clean()
     assert messages[0] == messages[1]
+    assert said in messages[0]
 
 
 @pytest.mark.parametrize(
@@ -281,23 +264,14 @@ def test_a_build_that_is_ended_while_forks_generate_leaves_none_of_them(
     by: str, code: int, place: Place
 ) -> None:
     place.write(EXPORT, *in_code(*NAMES))
-    done = subprocess.run(
-        [sys.executable, str(END_WHEN), "load demo.second", by, *place.command(2)],
-        check=True,
-        cwd=place.project,
-        env=place.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    ended = place.end(place.command(2), when="load demo.second", by=by)
     # It has returned: whatever the build had started has ended.
-    ended = json.loads(done.stdout.splitlines()[-1])
-    assert ended["code"] == code, ended["stderr"]
-    assert "load demo.third" not in ended["stderr"]
+    assert ended.code == code, ended.stderr
+    assert "load demo.third" not in ended.stderr
     if by != "SIGKILL":
         place.require_clean()
         return
-    assert -signal.SIGKILL in ended["orphans"], "no fork was at work"
+    assert -signal.SIGKILL in ended.orphans, "no fork was at work"
     # What is left goes with the next build.
     assert place.build(2).code == 0
     place.require_clean()

@@ -50,27 +50,19 @@ class Place(BuildPlace):
         made.temporary.mkdir()
         return made
 
-    def run(self, *moment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(KILLED_BUILD), str(self.dist), *moment],
-            check=False,
-            cwd=self.project,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            start_new_session=True,
-        )
+    def attempt(self, *moment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(KILLED_BUILD), str(self.dist), *moment]
+        return self.run(command, new_session=True)
 
     def build(self) -> tuple[bytes, list[str]]:
         """The wheel of a build that nobody disturbs, and what were its moments."""
-        done = self.run()
+        done = self.attempt()
         assert done.returncode == 0, done.stdout + done.stderr
         *moments, name = done.stdout.splitlines()
         return (self.dist / name).read_bytes(), moments
 
     def kill(self, *moment: str) -> None:
-        done = self.run(*moment)
+        done = self.attempt(*moment)
         assert done.returncode == -signal.SIGKILL, f"no such moment: {moment}\n{done.stderr}"
 
     def require_clean(self) -> None:
@@ -248,7 +240,7 @@ def test_kills_all_over_a_build_of_a_program_spoil_nothing(
         index = len(names) * part // 10
         event = names[index]
         number = names[: index + 1].count(event)
-        done = place.run(event, "", str(number))
+        done = place.attempt(event, "", str(number))
         # Results that were kept before have made the build shorter.
         assert done.returncode in (0, -signal.SIGKILL), done.stderr
         if part % 3 == 0:

@@ -21,7 +21,7 @@ CALL = re.compile(r"\b(aoti_torch_\w+|aoti_record_\w+|__kmpc_\w+|omp_\w+)\s*\(")
 
 
 def main(output: Path, names: list[str]) -> None:
-    from aotwin.stages.generate import generate
+    from aotwin.stages.generate.aotinductor import generate
 
     networks: dict[str, dict[str, int]] = {}
     problems: dict[str, str] = {}

@@ -16,23 +16,15 @@ import pytest
 from aotwin import build_model, checking
 from aotwin.adapters.pe.authenticode import unsigned_bytes
 from aotwin.adapters.storage.cache import cache_dir
+from project_build import PYPROJECT, REPO
 from signing import make_certificate
 from windows_on_wine import WindowsPython
 from wrappers.matrix import WRAPPERS
 
-REPO = Path(__file__).resolve().parents[2]
 NAMES = ("tour", "counter")
 TORCH = "2.13.0"
 WHEEL = "demo-1.0-py3-none-win_amd64.whl"
-PYPROJECT = """
-[build-system]
-requires = ["aotwin"]
-build-backend = "aotwin.build_meta"
-
-[project]
-name = "demo"
-version = "1.0"
-
+IN_SRC = f"""{PYPROJECT}
 [tool.setuptools.packages.find]
 where = ["src"]
 """
@@ -71,7 +63,7 @@ def project(elsewhere: Path, tmp_path: Path) -> Path:
     tables = [
         f'[tool.aotwin.models."demo.{name}"]\nprebuilt = "models/demo/{name}"' for name in NAMES
     ]
-    (project / "pyproject.toml").write_text("\n".join([PYPROJECT, *tables, ""]))
+    (project / "pyproject.toml").write_text("\n".join([IN_SRC, *tables, ""]))
     return project
 
 
@@ -116,7 +108,7 @@ def test_those_with_the_same_weights_share_one_file_and_run(
     shutil.copytree(elsewhere / "demo" / "tour", project / "models" / "demo" / "tour")
     source = "wrapper" if here else "prebuilt"
     place = "wrapper" if here else "models/demo/tour"
-    text = f"""{PYPROJECT}
+    text = f"""{IN_SRC}
 [tool.aotwin.models."demo.tour"]
 {source} = "{place}"
 

@@ -15,20 +15,14 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from project_build import REPO
+from project_build import PYPROJECT, REPO
 from user_environment import user_variables
 from windows_on_wine import WindowsPython
 
 TEMPLATES = REPO / "ci" / "templates"
 WHEEL = "demo-1.0-py3-none-win_amd64.whl"
 MODELS = ("demo.classifier", "demo.encoder")
-PYPROJECT = """
-[build-system]
-requires = ["aotwin"]
-build-backend = "aotwin.build_meta"
-[project]
-name = "demo"
-version = "1.0"
+IN_SRC = f"""{PYPROJECT}
 [tool.setuptools.packages.find]
 where = ["src"]
 """
@@ -94,7 +88,7 @@ def project_at(folder: Path) -> Path:
         f'[tool.aotwin.models."{name}"]\nprebuilt = "models/{name.replace(".", "/")}"'
         for name in MODELS
     ]
-    (folder / "pyproject.toml").write_text("\n".join([PYPROJECT, *tables, ""]))
+    (folder / "pyproject.toml").write_text("\n".join([IN_SRC, *tables, ""]))
     return folder
 
 
@@ -173,9 +167,7 @@ def test_the_commands_of_the_builder_image_make_an_environment_that_builds(
     for command in re.findall(r"^RUN (.*)$", there, re.MULTILINE):
         run([(command.partition(" && chmod")[0], {})], tmp_path, environ)
     project = project_at(tmp_path / "project")
-    plain = (
-        PYPROJECT + '[tool.aotwin.models."demo.classifier"]\nprogram = "export_model:classifier"\n'
-    )
+    plain = IN_SRC + '[tool.aotwin.models."demo.classifier"]\nprogram = "export_model:classifier"\n'
     (project / "pyproject.toml").write_text(plain)
     (command,) = re.findall(r"^CMD \[(.*)\]$", text, re.MULTILINE)
     run([(shlex.join(re.findall(r'"([^"]*)"', command)), {})], project, environ)

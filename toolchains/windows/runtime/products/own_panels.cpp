@@ -63,7 +63,7 @@ Ahead ahead_of_panel(const Plan& plan, int64_t batch, int64_t panel, int64_t blo
     return {data, 64, 1024, call, call == 0 ? 0 : k_of(plan, block) * product.b.row * plan.size / call};
   }
   const int64_t row = product.b.column * static_cast<int64_t>(element_size(product.b_dtype));
-  return {data, row, 64, 16 * row, lanes_of(plan, panel) / 16};
+  return {data, row, 64, 16 * row, (lanes_of(plan, panel) + 15) / 16};
 }
 
 // One thread's memory.
