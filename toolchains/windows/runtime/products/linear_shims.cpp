@@ -8,6 +8,12 @@ using namespace aotwin::runtime::products;
 
 namespace {
 
+// Several blocks of results, one after the other: strides say how the first lies, and no other weight has elements in one place.
+bool lies_in_blocks(const Tensor& weight) {
+  return weight.dtype() == Dtype::f32 && weight.stride(0) == 1 && weight.stride(1) == block_columns && weight.size(0) > block_columns &&
+         weight.size(0) % block_columns == 0;
+}
+
 // X [..., in] as a matrix, the result with the same leading sizes.
 Tensor linear(const char* name, const Tensor& x, const Tensor& weight, const Tensor* bias, Fused fused) {
   require(x.dim() >= 1 && weight.dim() == 2 && x.size(-1) == weight.size(1), name, ": an input of shape ", x.sizes(), " does not fit weights of shape ",
@@ -23,6 +29,7 @@ Tensor linear(const char* name, const Tensor& x, const Tensor& weight, const Ten
   sizes.back() = n;
   Tensor out = empty(sizes, x.dtype());
   const Tensor matrix = x.dim() == 2 ? input : view(input, {rows, k}, {k, 1}, input.storage_offset());
+  fused.in_blocks = lies_in_blocks(weight);
   Tensor other;
   if (fused.other != nullptr) {
     other = contiguous(expand(*fused.other, sizes));

@@ -112,6 +112,10 @@ void multiply_tensors(const char* name, const Tensor& given_out, const Tensor& g
       product.b_dtype = a.dtype();
       product.a = operand_of(tidy(a));
       product.b = operand_of(tidy(b));
+      if (fused.in_blocks) {
+        product.b = {b.data(), 0, block_columns, 1};
+        product.b_block = block_columns * product.k;
+      }
       product.out_batch = out.stride(0);
       Finish& finish = product.finish;
       finish.out = out.data();

@@ -14,6 +14,7 @@ struct Fused {
   const Tensor* other = nullptr;  // added to (or multiplied with) the result before the activation
   double other_scale = 1;
   bool other_multiplies = false;
+  bool in_blocks = false;  // b's columns lie in blocks of block_columns, one after the other; its strides are those of the first
 };
 
 // out = alpha * a b + beta * self, with self broadcast to out's shape; beta == 0 does not read it. 2-d, or 3-d (batches). `out` may be
