@@ -29,6 +29,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.runtime.operator_calls import Operators, Optional
+from tests.runtime.product_calls import in_blocks
 
 #: rows, columns, terms of a linear layer: y = x W^T + b with W [columns, terms]
 LAYERS = {
@@ -150,7 +151,6 @@ def in_turn(calls: Sequence[Callable[[], object]]) -> Callable[[], object]:
 
 
 def layers(library: Operators, dtype: torch.dtype) -> Iterator[Case]:
-    name = "aoti_torch_cpu_addmm_out"
     for network, shapes in LAYERS.items():
         for m, n, k in shapes:
             size = n * k * dtype.itemsize
@@ -158,13 +158,22 @@ def layers(library: Operators, dtype: torch.dtype) -> Iterator[Case]:
             weights = [torch.randn(n, k).to(dtype).t() for _ in range(count)]
             x, bias = torch.randn(m, k).to(dtype), torch.randn(n).to(dtype)
             out = torch.empty(m, n, dtype=dtype)
+            laid_out = [in_blocks(w.t()) for w in weights] if dtype == torch.float32 else weights
+            after = (Optional(bias), "none", [], None)
+            ours = [
+                # as the build has it: float32 in blocks
+                caller(library, "aoti_torch_cpu__linear_pointwise", 1, x, w, *after)
+                if dtype == torch.float32
+                else caller(library, "aoti_torch_cpu_addmm_out", 0, out, bias, x, w, 1.0, 1.0)
+                for w in laid_out
+            ]
             reads = m <= 4
             yield Case(
                 f"linear, {network}: {m} x {n} x {k}",
                 dtype,
                 "GB/s" if reads else "GFLOPS",
                 1e-9 * (size if reads else 2 * m * n * k),
-                in_turn([caller(library, name, 0, out, bias, x, w, 1.0, 1.0) for w in weights]),
+                in_turn(ours),
                 in_turn([functools.partial(torch.addmm, bias, x, w, out=out) for w in weights]),
             )
 
@@ -183,9 +192,8 @@ def convolutions(library: Operators, dtype: torch.dtype) -> Iterator[Case]:
             eager = functools.partial(torch.ops.aten.convolution, x, weight, bias, *lists)
             ours = caller(library, name, 1, x, weight, Optional(bias), *lists)
             if last and groups == 1 and dtype == torch.float32:
-                # as the build has it: another operator, and weights by terms
-                by_terms = weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
-                given = (x, by_terms, Optional(bias), lists[1], lists[0], ones, groups)
+                # as the build has it: another operator, and weights in blocks
+                given = (x, in_blocks(weight), Optional(bias), lists[1], lists[0], ones, groups)
                 after = ("none", None, 0, None)
                 ours = caller(
                     library, "aoti_torch_cpu_mkldnn__convolution_pointwise", 1, *given, *after

@@ -4,9 +4,10 @@
         [--json FILE] [--svg FILE] [--draw]
 
 y = x W^T + b with W [3072, 768], rows from 1 to 4096, weights from memory: more of them than the
-caches hold, in turn. Each point stands at its operations per byte (weights, x and y once each),
-with eager torch's beside it. The roof is the lesser of the best product and of reading memory, each
-the best that the run has seen: what products.py takes for a limit, or a point of either's.
+caches hold, in turn; ours in float32 lie as the build has them, in blocks of 32 results. Each point
+stands at its operations per byte (weights, x and y once each), with eager torch's beside it. The
+roof is the lesser of the best product and of reading memory, each the best that the run has seen:
+what products.py takes for a limit, or a point of either's.
 AOTWIN_MAX_CPU_LEVEL=3 holds the library to AVX2. `--draw` draws the chart of a JSON file, no more.
 """
 
@@ -26,10 +27,12 @@ import torch
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
 from products import caller, in_turn, limits, seconds_of
-from tests.runtime.operator_calls import Operators
+from tests.runtime.operator_calls import Operators, Optional
+from tests.runtime.product_calls import in_blocks
 
 ROWS = [1 << power for power in range(13)]
 COLUMNS, TERMS = 3072, 768
+_LAYER = "aoti_torch_cpu__linear_pointwise"
 #: bytes of weights that are used in turn
 _WEIGHTS = 200_000_000
 #: dtype -> colour
@@ -44,14 +47,12 @@ def measured(
     limit = limits(library, threads, dtype)
     count = _WEIGHTS // (COLUMNS * TERMS * dtype.itemsize)
     weights = [torch.randn(COLUMNS, TERMS).to(dtype).t() for _ in range(count)]
+    laid_out = [in_blocks(w.t()) if dtype == torch.float32 else w.t() for w in weights]
     bias = torch.randn(COLUMNS).to(dtype)
     for rows in ROWS:
         x, out = torch.randn(rows, TERMS).to(dtype), torch.empty(rows, COLUMNS, dtype=dtype)
         ours = in_turn(
-            [
-                caller(library, "aoti_torch_cpu_addmm_out", 0, out, bias, x, w, 1.0, 1.0)
-                for w in weights
-            ]
+            [caller(library, _LAYER, 1, x, w, Optional(bias), "none", [], None) for w in laid_out]
         )
         eager = in_turn([functools.partial(torch.addmm, bias, x, w, out=out) for w in weights])
         operations = 2e-9 * rows * COLUMNS * TERMS

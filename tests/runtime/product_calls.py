@@ -94,3 +94,11 @@ def assert_as_accurate(ours: torch.Tensor, eager: torch.Tensor, truth: torch.Ten
     ratio = RATIO if eager.numel() >= MANY else 8
     told = f"{error / size:.2e} for eager's {allowed / size:.2e}" if size else ""
     assert error <= ratio * allowed + LUCK[eager.dtype] * size, told
+
+
+def in_blocks(weight: torch.Tensor) -> torch.Tensor:
+    """As the build lays weights out, of layers and convolutions, that have more than 32 results."""
+    by_terms = weight.permute(*range(2, weight.dim()), 1, 0)
+    blocks = by_terms.reshape(-1, weight.shape[0] // 32, 32).transpose(0, 1).contiguous()
+    *outer, inner, step = torch.empty(*by_terms.shape[:-1], 32).stride()
+    return blocks.view(-1).as_strided(weight.shape, (step, inner, *outer))

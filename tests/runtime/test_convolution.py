@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from .handles import Handle, RuntimeCallError
 from .operator_calls import Operators, Optional
-from .product_calls import assert_as_accurate, at_level, exact, products
+from .product_calls import assert_as_accurate, at_level, exact, in_blocks, products
 
 __all__ = ["products"]
 
@@ -263,14 +263,6 @@ def test_what_follows_a_convolution(
 def by_terms(weight: torch.Tensor) -> torch.Tensor:
     """As the build lays weights out: kernel, channels, results."""
     return weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
-
-
-def in_blocks(weight: torch.Tensor) -> torch.Tensor:
-    """As the build lays weights out that have several blocks of 32 results."""
-    results, channels, _, width = weight.shape
-    terms = weight.permute(2, 3, 1, 0).reshape(-1, results // 32, 32)
-    flat = terms.transpose(0, 1).contiguous().view(-1)
-    return flat.as_strided(weight.shape, (1, 32, 32 * channels * width, 32 * channels))
 
 
 #: input, results, kernel, stride, padding

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from .handles import RuntimeCallError
 from .operator_calls import Operators, Optional
-from .product_calls import FLOATING, assert_as_accurate, exact, laid_out, products
+from .product_calls import FLOATING, assert_as_accurate, exact, in_blocks, laid_out, products
 
 __all__ = ["products"]
 
@@ -247,6 +247,43 @@ def test_linear_layer_with_what_follows_it(
     )
     truth = function(functional.linear(exact(x), exact(weight), exact(bias)))
     assert_as_accurate(ours, function(functional.linear(x, weight, bias)), truth)
+
+
+@pytest.mark.parametrize("terms", [1, 12, 48, 250, 1000])
+@pytest.mark.parametrize("rows", [1, 3, 6, 7, 14, 15, 40, 130, 300])
+def test_a_weight_in_blocks_is_taken_as_it_lies(products: Operators, rows: int, terms: int) -> None:
+    x, weight, bias = torch.randn(rows, terms), torch.randn(160, terms), torch.randn(160)
+    ours = products.answer(
+        "aoti_torch_cpu__linear_pointwise",
+        *(x, in_blocks(weight), Optional(bias), "relu", [], None),
+    )
+    truth = torch.relu(functional.linear(exact(x), exact(weight), exact(bias)))
+    assert_as_accurate(ours, torch.relu(functional.linear(x, weight, bias)), truth)
+
+
+def test_a_weight_in_blocks_by_any_rows(products: Operators) -> None:
+    weight = torch.randn(96, 70)
+    for x in (torch.randn(2, 9, 70), torch.randn(70, 18).t(), torch.randn(18, 140)[:, ::2]):
+        other = torch.randn(*x.shape[:-1], 96)
+        ours = products.answer(
+            "aoti_torch_cpu__linear_pointwise_binary",
+            *(x, other, in_blocks(weight), Optional(None), "add"),
+        )
+        truth = functional.linear(exact(x), exact(weight)) + exact(other)
+        assert_as_accurate(ours, functional.linear(x, weight) + other, truth)
+
+
+def test_a_weight_in_blocks_does_not_depend_on_threads(products: Operators) -> None:
+    x, weight = torch.randn(45, 500), in_blocks(torch.randn(320, 500))
+    given = (x, weight, Optional(None), "none", [], None)
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            products.library.aotwin_set_num_threads(threads)
+            found.append(products.answer("aoti_torch_cpu__linear_pointwise", *given))
+    finally:
+        products.library.aotwin_set_num_threads(0)
+    assert all(torch.equal(found[0], each) for each in found[1:])
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul"])

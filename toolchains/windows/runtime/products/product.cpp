@@ -6,6 +6,7 @@
 
 #include "../core/tensor.h"
 #include "../threads/parallel.h"
+#include "block_rows.h"
 #include "few_rows.h"
 #include "lying_rows.h"
 #include "own_panels.h"
@@ -97,6 +98,10 @@ void run(const Product& given) {
   }
   if (plain && !bytes && lying) {
     run_lying_rows(transposed(product), kernels);
+    return;
+  }
+  if (plain && suits_block_rows(product, kernels)) {
+    run_block_rows(product, kernels);
     return;
   }
   if (plain && !bytes && suits_own_panels(product, kernels)) {

@@ -88,6 +88,8 @@ template <int Rows>
 constexpr void fill_columns(ProductKernels& table) {
   if constexpr (Rows >= 1) {
     table.multiply_columns[Rows] = multiply_columns<Rows>;
+    table.multiply_block[Rows] = multiply<OfNumbers<float>, Rows, 2, Lines::block>;
+    if constexpr (AOTWIN_LEVEL == 4) table.multiply_rows_block[Rows] = multiply_rows<OfNumbers<float>, Rows, 2, true>;
     fill_columns<Rows - 1>(table);
   }
 }

@@ -7,6 +7,8 @@ namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
 
 // 14 x 2 accumulators, two of B and one of A are 31 of AVX-512's 32 registers; 6 x 2 the same of AVX2's 16.
 inline constexpr int tile_rows = AOTWIN_LEVEL == 4 ? 14 : 6;
+inline constexpr int block_line = 32;              // block_columns
+inline constexpr int64_t bytes_behind = 16 << 10;  // how far behind what is read is asked for
 
 // What is done for an element of A's panel and a register of B's: a product of numbers of the sums' type,
 template <class T>
@@ -73,13 +75,16 @@ AOTWIN_ALWAYS void store_tile(const Vector<C> (&acc)[Rows][Vectors], C* sums, bo
   }
 }
 
-template <class Op, int Rows, int Vectors>
+// How B lies: as a panel, or as `Vectors` registers of each line of a block.
+enum class Lines { panel, block };
+template <class Op, int Rows, int Vectors, Lines How = Lines::panel>
 void multiply(const void* a_panel, const void* b_panel, int64_t k, void* tile, bool first, const char* ahead,
               int64_t ahead_part, int64_t ahead_step) {
   typedef typename Op::Sum C;
   typedef Vector<C> V;
   constexpr int width = lanes<C>;
   constexpr int step = 64 / sizeof(C);  // of k: a cache line of each row that is asked for ahead
+  constexpr int line = How == Lines::panel ? Vectors * width : block_line;
   const C* __restrict a = static_cast<const C*>(a_panel);
   const C* __restrict b = static_cast<const C*>(b_panel);
   C* __restrict sums = static_cast<C*>(tile);
@@ -100,16 +105,20 @@ void multiply(const void* a_panel, const void* b_panel, int64_t k, void* tile, b
       for (int j = 0; j < Vectors; ++j) acc[i][j] = Op::add(value, row[j], acc[i][j]);
     }
     a += Rows;
-    b += Vectors * width;
+    b += line;
   };
   int64_t left = k;
   for (; left >= step; left -= step) {
     for (int part = 0; part < 4; ++part) {
-      __builtin_prefetch(ahead + part * ahead_part, 0, 2);
+      if constexpr (How == Lines::panel) {
+        __builtin_prefetch(ahead + part * ahead_part, 0, 2);
+      } else {
+        for (const char* const end = ahead + ahead_part; ahead != end; ahead += 64) __builtin_prefetch(ahead, 0, 2);
+      }
 #pragma clang loop unroll(full)
       for (int i = 0; i < step / 4; ++i) one();
     }
-    ahead += ahead_step;
+    if constexpr (How == Lines::panel) ahead += ahead_step;
   }
   for (; left > 0; --left) one();
   store_tile<C>(acc, sums, first);
@@ -161,8 +170,8 @@ AOTWIN_ALWAYS void add_row(Vector<C>& low, Vector<C>& high, Vector<C> left, Vect
 #undef AOTWIN_ADD_ROW
 #undef AOTWIN_REGISTER
 
-// Rows of A as they lie in memory.
-template <class Op, int Rows, int Vectors>
+// Rows of A as they lie in memory. `Behind`: asks for what lies behind the panel, not for what it is given.
+template <class Op, int Rows, int Vectors, bool Behind = false>
 void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_t k, void* tile, bool first, const char* ahead, int64_t ahead_part,
                    int64_t ahead_more, int64_t ahead_step) {
   typedef typename Op::Sum C;
@@ -184,6 +193,10 @@ void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_
     for (int j = 0; j < Vectors; ++j) acc[i][j] = V{};
   }
   const auto one = [&]<int At>() __attribute__((always_inline)) {
+    if constexpr (Behind) {
+#pragma clang loop unroll(full)
+      for (int j = 0; j < Vectors; ++j) __builtin_prefetch(reinterpret_cast<const char*>(b + (At * Vectors + j) * width) + bytes_behind, 0, 2);
+    }
     V column[Vectors];
 #pragma clang loop unroll(full)
     for (int j = 0; j < Vectors; ++j) column[j] = load<C>(b + (At * Vectors + j) * width);
@@ -211,9 +224,11 @@ void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_
   for (; left >= step; left -= step) {
     const char* line = ahead;
     for (int part = 0; part < 4; ++part) {
+      if constexpr (!Behind) {
 #pragma clang loop unroll(full)
-      for (int i = 0; i < 4; ++i) __builtin_prefetch(line + i * ahead_more, 0, 2);
-      line += ahead_part;
+        for (int i = 0; i < 4; ++i) __builtin_prefetch(line + i * ahead_more, 0, 2);
+        line += ahead_part;
+      }
       one.template operator()<0>();
       one.template operator()<1>();
       if constexpr (step == 16) {

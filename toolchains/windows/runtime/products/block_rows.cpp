@@ -1,0 +1,107 @@
+// B is read once, from its first byte to its last, and multiplied where it lies: block after block, block of k after block of k, by all rows of A.
+// These are laid out as panels, once, by all threads, where they are more than one tile's; those of one tile stay where they are.
+#include "block_rows.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "../core/tensor.h"
+#include "../threads/parallel.h"
+#include "barrier.h"
+#include "blocks.h"
+#include "few_rows.h"
+
+namespace aotwin::runtime::products {
+namespace {
+
+constexpr int64_t bytes_of_rows = 1 << 20;  // of A: they stay in the second cache
+constexpr int64_t tasks_per_thread = 8;     // one that other work delays gets fewer of them
+
+struct Plan : Blocks {
+  using Blocks::Blocks;
+  int64_t panel_stride = 0;  // bytes between A's panels
+  char* packed = nullptr;    // null: rows are multiplied as they lie
+
+  char* panel_at(int64_t batch, int64_t group, int64_t block) const {
+    return packed + ((batch * groups + group) * k_blocks + block) * panel_stride;
+  }
+};
+
+void pack_rows(const Plan& plan, int64_t batch, int64_t group) {
+  const int64_t row = part(plan.product.m, plan.groups, group);
+  const int count = static_cast<int>(part(plan.product.m, plan.groups, group + 1) - row);
+  for (int64_t block = 0; block < plan.k_blocks; ++block) {
+    pack_operand(plan.kernels, plan.product.a, plan.product.dtype, batch, plan.product.a.row, plan.product.a.column, row, count, count, block * plan.k_block,
+                 k_of(plan, block), plan.panel_at(batch, group, block));
+  }
+}
+
+// All rows of a batch element by one block of B. `sums` holds those of a group after those of another.
+void multiply(const Plan& plan, int64_t batch, int64_t column, char* sums) {
+  const Finish finish = finish_of(plan.product, batch);
+  const int64_t width = plan.kernels.width;
+  for (int64_t block = 0; block < plan.k_blocks; ++block) {
+    const int64_t k = k_of(plan, block);
+    // What is needed next lies behind this, and is asked for in as many parts as there are calls.
+    const int64_t needed = k * block_columns * plan.size;
+    const int64_t calls = plan.groups * (block_columns / width);
+    const int64_t asked = (needed / calls / (k / 16 * 4) + 63) / 64 * 64;
+    const char* ahead = columns_of(plan, batch, column, block) + needed;
+    char* to = sums;
+    for (int64_t group = 0; group < plan.groups; ++group) {
+      const RowGroup rows = rows_of(plan, batch, group, block);
+      const int64_t row = part(plan.product.m, plan.groups, group);
+      for (int64_t at = 0; at < block_columns; at += width, to += rows.count * width * plan.size) {
+        const char* const columns = columns_of(plan, batch, column + at, block);
+        if (plan.packed != nullptr) {
+          plan.kernels.multiply_block[rows.count](plan.panel_at(batch, group, block), columns, k, to, block == 0, ahead, asked, 0);
+          ahead += k / 16 * 4 * asked;
+        } else {
+          plan.kernels.multiply_rows_block[rows.count](rows.data, rows.stride, columns, k, to, block == 0, columns, 0, 0, 0);
+        }
+        if (block + 1 == plan.k_blocks) {
+          plan.kernels.finish(finish, to, width, row, rows.count, column + at, static_cast<int>(width));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+bool suits_block_rows(const Product& product, const ProductKernels& kernels) {
+  return product.b_block != 0 && kernels.multiply_block[1] != nullptr && product.dtype == Dtype::f32 && product.k >= 16 && product.a.column == 1 &&
+         product.finish.column == 1 && product.batch * product.m * product.k * 4 <= bytes_of_rows;
+}
+
+void run_block_rows(const Product& product, const ProductKernels& kernels) {
+  Plan plan(product, kernels);
+  const int64_t blocks = product.n / block_columns;
+  const int threads = threads_for(product);
+  const int64_t tasks = threads == 1 ? 1 : std::min(product.batch * blocks, tasks_per_thread * threads);
+  const int64_t groups = plan.groups == 1 && kernels.multiply_rows_block[1] != nullptr ? 0 : product.batch * plan.groups;
+  plan.panel_stride = panel_bytes(plan, (product.m + plan.groups - 1) / plan.groups);
+  const int64_t sums_bytes = whole_lines(product.m * block_columns * plan.size);
+  Scratch packed(static_cast<size_t>(groups * plan.k_blocks * plan.panel_stride));
+  Scratch sums(static_cast<size_t>(sums_bytes * threads));
+  plan.packed = groups == 0 ? nullptr : packed.as<char>();
+  std::atomic<int64_t> next_group{0};
+  std::atomic<int64_t> next_task{0};
+  Barrier barrier;
+  parallel(threads, [&](int index, int count) {
+    for (int64_t group = next_group.fetch_add(1); group < groups; group = next_group.fetch_add(1)) {
+      pack_rows(plan, group / plan.groups, group % plan.groups);
+    }
+    if (groups != 0) {
+      barrier.wait(count);
+    }
+    char* const own = sums.as<char>() + index * sums_bytes;
+    for (int64_t task = next_task.fetch_add(1); task < tasks; task = next_task.fetch_add(1)) {
+      for (int64_t i = part(product.batch * blocks, tasks, task); i < part(product.batch * blocks, tasks, task + 1); ++i) {
+        multiply(plan, i / blocks, i % blocks * block_columns, own);
+      }
+    }
+  });
+}
+
+}  // namespace aotwin::runtime::products
