@@ -21,6 +21,7 @@ from typing import Any
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
 from against_peers import figures
+from against_peers.arithmetic import avx2_limit
 from against_peers.bench import Bench
 from against_peers.cases import NETWORKS, Case
 from against_peers.engines import ENGINES, Engine
@@ -84,7 +85,8 @@ def main() -> int:
         bench.make(case, engines)
         for threads in options.threads if not options.only_make and options.rounds else ():
             samples = measure(bench, case, engines, threads, options.rounds)
-            figures.merge(options.json, case, threads, bench.flops(case), samples)
+            limit = avx2_limit(threads) if options.avx2 else None
+            figures.merge(options.json, case, threads, bench.flops(case), samples, limit=limit)
             for name, found in samples.items():
                 if isinstance(found, list):
                     print(figures.line_of(case, threads, name, found), flush=True)

@@ -30,8 +30,15 @@ def read(path: Path) -> dict[str, Any]:
     return whole
 
 
-def merge(path: Path, case: Case, threads: int, flops: int, found: Found) -> None:
-    """Put a network's results into the file; what it has of other engines stays."""
+def merge(
+    path: Path, case: Case, threads: int, flops: int, found: Found, *, limit: float | None = None
+) -> None:
+    """Put a network's results into the file; what it has of other engines stays.
+
+    Args:
+        flops: of a call.
+        limit: GFLOPS of the CPU level that engines were held to; None: they were not held.
+    """
     whole = read(path)
     whole["machine"] = {
         "cpu": _cpu(),
@@ -40,11 +47,15 @@ def merge(path: Path, case: Case, threads: int, flops: int, found: Found) -> Non
     }
     key = {"network": case.network, "dtype": case.dtype, "threads": threads}
     rows = whole["rows"]
-    row = next((row for row in rows if row.items() >= key.items()), None)
+    held = limit is not None
+    alike = (row for row in rows if row.items() >= key.items() and ("limit" in row) == held)
+    row = next(alike, None)
     if row is None:
         row = {**key, "engines": {}}
         rows.append(row)
     row["flops"] = flops
+    if held:
+        row["limit"] = limit
     row["engines"].update(found)
     order = list(NETWORKS)
     rows.sort(key=lambda row: (row["dtype"] != "float32", order.index(row["network"])))
@@ -108,13 +119,16 @@ def line_of(case: Case, threads: int, engine: str, samples: Sequence[Mapping[str
 
 def tables(whole: Mapping[str, Any], installed: Mapping[str, int]) -> str:
     """All of it in Markdown."""
-    rows = whole["rows"]
+    rows = [row for row in whole["rows"] if "limit" not in row]
+    held = [row for row in whole["rows"] if "limit" in row]
     two = [row for row in rows if row["threads"] == max(row["threads"] for row in rows)]
     parts = [
         *("### A warm call", "", *_warm(rows), ""),
         *("### From opening to the first result", "", *_opening(two), ""),
         *("### Private memory", "", *_memory(two), ""),
     ]
+    if held:
+        parts += ["### Held to AVX2", "", *_held(held), ""]
     if installed:
         parts += ["### Installed", "", *_installed(installed)]
     return "\n".join(parts)
@@ -142,6 +156,26 @@ def _warm(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             + " | ".join(_times(engines.get(name)) for name in names)
             + f" | {_ratio(ours, times['onnxruntime'])} | {_ratio(ours, openvino)} | {rate} |"
         )
+
+
+def _held(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    names = [name for name, engine in ENGINES.items() if engine.avx2 is not None]
+    names = [name for name in names if any(name in row["engines"] for row in rows)]
+    yield "A warm call in milliseconds, as above, and the rate of ours as a share of what the cores"
+    yield "multiply and add with AVX2 where nothing but registers is used, measured beside."
+    yield ""
+    titles = " | ".join(ENGINES[name].title for name in names)
+    yield f"| network | threads | {titles} | aotwin / OpenVINO | GFLOPS of aotwin | of the limit |"
+    yield "|---|--:|" + "--:|" * (len(names) + 3)
+    for row in sorted(rows, key=lambda row: -row["threads"]):
+        engines = row["engines"]
+        ours = best(engines.get("own"), "minimum")
+        rate = None if ours is None else row["flops"] / ours * 1e-9
+        cells = [_times(engines.get(name)) for name in names]
+        told = "–" if rate is None else f"{rate:.0f}"
+        openvino = best(engines.get("openvino_float32"), "minimum")
+        shares = (_ratio(ours, openvino), told, _ratio(rate, row["limit"]))
+        yield f"| {' | '.join((_title(row), str(row['threads']), *cells, *shares))} |"
 
 
 def _times(found: Any) -> str:

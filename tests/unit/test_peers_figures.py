@@ -83,6 +83,19 @@ def test_a_table_has_the_quietest_round_and_how_it_compares(tmp_path: Path) -> N
     assert memory[1] == "7, 8"
 
 
+def test_engines_that_were_held_to_a_level_have_rows_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "peers.json"
+    held = {"own": [sample(minimum=0.1)], "openvino_float32": [sample(minimum=0.2)]}
+    for _ in range(2):
+        figures.merge(path, RESNET, 2, 8_000_000_000, held, limit=160.0)
+        figures.merge(path, RESNET, 2, 8_000_000_000, {"own": [sample()]})
+    whole = figures.read(path)
+    assert len(whole["rows"]) == 2
+    warm, *_, slower = table_rows(figures.tables(whole, {}), "ResNet-50, 224")
+    assert warm[2] == "12.5 (12.0)"
+    assert slower[-3:] == ["0.50", "80", "0.50"]
+
+
 def test_an_engine_that_failed_has_no_figure(tmp_path: Path) -> None:
     whole = merged(
         tmp_path / "peers.json", (RESNET, 2, {"own": [sample()], "torch": {"error": "no"}})
