@@ -74,6 +74,8 @@ struct ProductKernels {
   // Few rows of A, which lie in the type of the sums. out[i * out_stride + j] = sum over k of a[i * a_stride + k] * b[..].
   // dot: rows of B are contiguous over k; axpy: over the columns j (b_stride is then that between two k), adding to out.
   void (*dot)(Dtype dtype, const void* a, int64_t a_stride, int m, const void* b, int64_t b_stride, int64_t n, int64_t k, void* out, int64_t out_stride);
+  // dot for rows of B that are in a near cache: nothing is asked for. Only of float; else null.
+  decltype(dot) dot_near;
   void (*axpy)(Dtype dtype, const void* a, int64_t a_stride, int m, const void* b, int64_t b_stride, int64_t n, int64_t k, void* out, int64_t out_stride);
 
   // The sums of `rows` rows from `row` on, of each `count` (at most 512) from `column` on. Those of a row follow each other; `stride` is

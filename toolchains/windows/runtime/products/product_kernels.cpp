@@ -47,9 +47,9 @@ template <class C>
 void table_pack_any(Dtype dtype, void* panel, const void* from, int64_t lane_stride, int64_t k_stride, int count, int width, int64_t k) {
   with_pointer<C>(dtype, from, [&](const auto* source) { pack_any(static_cast<C*>(panel), source, lane_stride, k_stride, count, width, k); });
 }
-template <class C>
+template <class C, bool Far>
 void table_dot(Dtype dtype, const void* a, int64_t a_stride, int m, const void* b, int64_t b_stride, int64_t n, int64_t k, void* out, int64_t out_stride) {
-  with_pointer<C>(dtype, b, [&](const auto* rows) { dot(static_cast<const C*>(a), a_stride, m, rows, b_stride, n, k, static_cast<C*>(out), out_stride); });
+  with_pointer<C>(dtype, b, [&](const auto* rows) { dot<C, typename std::remove_cvref_t<decltype(*rows)>, Far>(static_cast<const C*>(a), a_stride, m, rows, b_stride, n, k, static_cast<C*>(out), out_stride); });
 }
 template <class C>
 void table_axpy(Dtype dtype, const void* a, int64_t a_stride, int m, const void* b, int64_t b_stride, int64_t n, int64_t k, void* out, int64_t out_stride) {
@@ -106,7 +106,8 @@ constexpr ProductKernels make_table() {
   table.pack_lanes = table_pack_lanes<C>;
   table.pack_columns = table_pack_columns<C>;
   table.pack_any = table_pack_any<C>;
-  table.dot = table_dot<C>;
+  table.dot = table_dot<C, true>;
+  if constexpr (sizeof(C) == 4) table.dot_near = table_dot<C, false>;
   table.axpy = table_axpy<C>;
   table.finish = finish<C>;
   return table;

@@ -43,7 +43,7 @@ void run_block(const Steps& steps, int64_t step, int64_t first, int64_t count) {
   alignas(64) float sums[few_rows_most * 4 * values_of_block];
   constexpr int64_t row_of_sums = 4 * values_of_block;
   for (int64_t gate = 0; gate < 4; ++gate) {
-    float_kernels().dot(weight.dtype(), steps.before(step), hidden, static_cast<int>(steps.batch), weight.as<char>() + (gate * hidden + first) * row_bytes, hidden,
+    float_kernels().dot_near(weight.dtype(), steps.before(step), hidden, static_cast<int>(steps.batch), weight.as<char>() + (gate * hidden + first) * row_bytes, hidden,
                         count, hidden, sums + gate * values_of_block, row_of_sums);
   }
   const int64_t place = steps.place(step);

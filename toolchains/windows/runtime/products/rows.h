@@ -11,8 +11,8 @@ inline constexpr int dot_n = AOTWIN_LEVEL == 4 ? 4 : 2;
 // Products that a lane adds one after the other: each rounds by the size of the sum so far, so that of long rows short sums are added up.
 inline constexpr int64_t chain_most = 128;
 
-// Sums of M x N pairs of rows. `Unroll` chains for each pair hide the latency where there are few pairs.
-template <class C, class S, int M, int N, int Unroll>
+// Sums of M x N pairs of rows. `Unroll` chains for each pair hide the latency where there are few pairs. `Far`: B lies in memory.
+template <class C, class S, int M, int N, int Unroll, bool Far>
 AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b_stride, int64_t k, C* out, int64_t out_stride) {
   typedef Vector<C> V;
   constexpr int width = lanes<C>;
@@ -31,7 +31,7 @@ AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b
         V row[N];
 #pragma clang loop unroll(full)
         for (int j = 0; j < N; ++j) row[j] = load<C>(b + j * b_stride + at + u * width);
-        if (u % per_line == 0) {
+        if (Far && u % per_line == 0) {
           // The same place of the next group of rows, into the second cache: the nearest holds this group and A.
 #pragma clang loop unroll(full)
           for (int j = 0; j < N; ++j) __builtin_prefetch(b + (N + j) * b_stride + at + u * width, 0, 2);
@@ -71,27 +71,31 @@ AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b
   }
 #pragma clang loop unroll(full)
   for (int i = 0; i < M; ++i) {
+    V sums[N];
+    C found[N];
 #pragma clang loop unroll(full)
     for (int j = 0; j < N; ++j) {
-      V sum = total[i][j] + acc[i][j][0];
+      sums[j] = total[i][j] + acc[i][j][0];
 #pragma clang loop unroll(full)
-      for (int u = 1; u < Unroll; ++u) sum += acc[i][j][u];
-      out[i * out_stride + j] = sum_of<C>(sum) + (rest[0][i][j] + rest[1][i][j]);
+      for (int u = 1; u < Unroll; ++u) sums[j] += acc[i][j][u];
     }
+    sums_of<C>(sums, found);
+#pragma clang loop unroll(full)
+    for (int j = 0; j < N; ++j) out[i * out_stride + j] = found[j] + (rest[0][i][j] + rest[1][i][j]);
   }
 }
 
-template <class C, class S, int M>
+template <class C, class S, int M, bool Far>
 AOTWIN_ALWAYS void dot_rows(const C* a, int64_t a_stride, const S* b, int64_t b_stride, int64_t n, int64_t k, C* out, int64_t out_stride) {
   // Rows of A share each piece of B that is in a register, and rows of B those of A: with one of each, every product would load both.
   constexpr int N = dot_n;
   constexpr int unroll = M == 1 ? 4 : M == 2 ? 2 : 1;
   int64_t j = 0;
-  for (; j + N <= n; j += N) dot_block<C, S, M, N, unroll>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
-  for (; j < n; ++j) dot_block<C, S, M, 1, unroll>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
+  for (; j + N <= n; j += N) dot_block<C, S, M, N, unroll, Far>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
+  for (; j < n; ++j) dot_block<C, S, M, 1, unroll, Far>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
 }
 
-template <class C, class S>
+template <class C, class S, bool Far>
 void dot(const C* a, int64_t a_stride, int m, const S* b, int64_t b_stride, int64_t n, int64_t k, C* out, int64_t out_stride) {
   // Rows of B in groups, so that a group stays in the first cache while rows of A pass.
   const int64_t group = m <= dot_m ? n : dot_n;
@@ -107,19 +111,19 @@ void dot(const C* a, int64_t a_stride, int m, const S* b, int64_t b_stride, int6
       const int take = left <= dot_m ? left : left < 2 * dot_m ? (left + 1) / 2 : dot_m;
       switch (take) {
         case 1:
-          dot_rows<C, S, 1>(from, a_stride, rows, b_stride, now, k, to, out_stride);
+          dot_rows<C, S, 1, Far>(from, a_stride, rows, b_stride, now, k, to, out_stride);
           break;
         case 2:
-          dot_rows<C, S, 2>(from, a_stride, rows, b_stride, now, k, to, out_stride);
+          dot_rows<C, S, 2, Far>(from, a_stride, rows, b_stride, now, k, to, out_stride);
           break;
         case 3:
-          dot_rows<C, S, 3>(from, a_stride, rows, b_stride, now, k, to, out_stride);
+          dot_rows<C, S, 3, Far>(from, a_stride, rows, b_stride, now, k, to, out_stride);
           break;
         case 4:
-          dot_rows<C, S, 4>(from, a_stride, rows, b_stride, now, k, to, out_stride);
+          dot_rows<C, S, 4, Far>(from, a_stride, rows, b_stride, now, k, to, out_stride);
           break;
         default:
-          dot_rows<C, S, dot_m>(from, a_stride, rows, b_stride, now, k, to, out_stride);
+          dot_rows<C, S, dot_m, Far>(from, a_stride, rows, b_stride, now, k, to, out_stride);
           break;
       }
       i += take;

@@ -162,6 +162,31 @@ AOTWIN_ALWAYS C sum_of(Vector<C> value) {
   }
   return parts[0];
 }
+// The same of several registers: four of floats share the last steps.
+template <class C, int Count>
+AOTWIN_ALWAYS void sums_of(const Vector<C> (&values)[Count], C (&sums)[Count]) {
+  if constexpr (sizeof(C) == 4 && Count == 4) {
+    typedef typename VectorOf<C, 4>::type Four;
+    Four r[4];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; ++i) {
+      C parts[lanes<C>];
+      *reinterpret_cast<typename VectorOf<C, lanes<C>>::loose*>(parts) = values[i];
+#pragma clang loop unroll(full)
+      for (int width = lanes<C> / 2; width >= 4; width /= 2) {
+#pragma clang loop unroll(full)
+        for (int j = 0; j < width; ++j) parts[j] += parts[j + width];
+      }
+      r[i] = *reinterpret_cast<typename VectorOf<C, 4>::loose*>(parts);
+    }
+    const Four one = __builtin_shufflevector(r[0], r[1], 0, 1, 4, 5) + __builtin_shufflevector(r[0], r[1], 2, 3, 6, 7);
+    const Four two = __builtin_shufflevector(r[2], r[3], 0, 1, 4, 5) + __builtin_shufflevector(r[2], r[3], 2, 3, 6, 7);
+    *reinterpret_cast<typename VectorOf<C, 4>::loose*>(sums) = __builtin_shufflevector(one, two, 0, 2, 4, 6) + __builtin_shufflevector(one, two, 1, 3, 5, 7);
+  } else {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Count; ++i) sums[i] = sum_of<C>(values[i]);
+  }
+}
 template <class C>
 AOTWIN_ALWAYS C largest_of(Vector<C> value) {
   return __builtin_reduce_max(value);
