@@ -107,9 +107,69 @@ class Layout {
   std::unordered_map<std::string, size_t> by_name_;
 };
 
+// Results of a weight that lie next to each other in the blob, where it lies in blocks: weights_layout.py.
+inline constexpr int64_t block_results = 32;
+
+// A weight of our own run time in blocks of results, one after the other: its strides are the first's, and its
+// storage is larger than they say.
+inline bool lies_in_blocks(AOTInductorModel& model, size_t index) {
+  const auto at = static_cast<int64_t>(index);
+  const auto dim = static_cast<int64_t>(model.constant_ndim(at));
+  const int64_t* sizes = model.constant_shape(at);
+  const int64_t* strides = model.constant_stride(at);
+  if ((dim != 2 && dim != 4) || model.constant_dtype(at) != aoti_torch_dtype_float32() ||
+      model.constant_offset(at) != 0 || sizes[0] <= block_results || sizes[0] % block_results != 0) {
+    return false;
+  }
+  // From the fastest dimension to the slowest: results, channels or terms, width, height.
+  const int64_t order[] = {0, 1, 3, 2};
+  int64_t expected = 1;
+  int64_t numel = 1;
+  for (int64_t i = 0; i < dim; ++i) {
+    const int64_t size = sizes[order[i]];
+    if (size != 1 && strides[order[i]] != expected) {
+      return false;
+    }
+    expected *= i == 0 ? block_results : size;
+    numel *= size;
+  }
+  return numel > sizes[0] && model.constant_data_size(at) == static_cast<size_t>(numel) * sizeof(float);
+}
+
+// A tensor over blocks. Its storage is all of them, which its strides alone would not say: by that it is known for one.
+inline RAIIAtenTensorHandle tensor_of_blocks(AOTInductorModel& model, size_t index, void* storage) {
+  const auto at = static_cast<int64_t>(index);
+  const auto count = static_cast<int64_t>(model.constant_data_size(at) / sizeof(float));
+  const int64_t one = 1;
+  AtenTensorHandle flat = nullptr;
+  AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_create_tensor_from_blob(
+      storage,
+      /* ndim = */ 1,
+      &count,
+      &one,
+      /* storage_offset = */ 0,
+      model.constant_dtype(at),
+      device_of_constant(model, at),
+      /* device_index = */ 0,
+      &flat));
+  const RAIIAtenTensorHandle owned(flat);
+  AtenTensorHandle tensor = nullptr;
+  AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch__reinterpret_tensor(
+      flat,
+      static_cast<int64_t>(model.constant_ndim(at)),
+      model.constant_shape(at),
+      model.constant_stride(at),
+      /* storage_offset = */ 0,
+      &tensor));
+  return RAIIAtenTensorHandle(tensor);
+}
+
 // A tensor over memory that holds a constant's whole storage.
 inline RAIIAtenTensorHandle tensor_over(AOTInductorModel& model, size_t index, void* storage) {
   const auto at = static_cast<int64_t>(index);
+  if (lies_in_blocks(model, index)) {
+    return tensor_of_blocks(model, index, storage);
+  }
   AtenTensorHandle tensor = nullptr;
   AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_create_tensor_from_blob_v2(
       storage,

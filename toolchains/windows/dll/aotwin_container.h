@@ -76,7 +76,7 @@ class Container : private WeightsState, public AOTInductorModelContainer {
     for (const Layout::Entry& entry : layout_.entries()) {
       const auto found = given.find(model().constant_name(static_cast<int64_t>(entry.index)));
       if (found != given.end()) {
-        check_user_tensor(model(), entry.index, found->second, user_managed);
+        check_user_tensor(model(), entry, found->second, user_managed);
         fresh.push_back(
             {entry.index,
              user_managed ? user_managed_constant(found->second)

@@ -34,7 +34,7 @@ class Model : private WeightsState, public AOTInductorModel {
   void take(const UserTensors& given) {
     for (const auto& [name, tensor] : given) {
       if (const Layout::Entry* entry = layout_.find(name)) {
-        check_user_tensor(*this, entry->index, tensor, /* exact_strides = */ true);
+        check_user_tensor(*this, *entry, tensor, /* used_as_it_lies = */ true);
       }
     }
     for (const auto& [name, tensor] : given) {

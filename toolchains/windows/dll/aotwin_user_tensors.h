@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "aotwin_constants.h"
 
@@ -18,14 +19,35 @@ inline std::string sizes_text(const int64_t* values, int64_t count) {
   return text + "]";
 }
 
+// Whether a tensor, of the constant's type and shape, is in blocks itself, as one is that came from a container:
+// it has the constant's strides, and all bytes that the constant has are its storage's.
+inline bool is_in_blocks(
+    AOTInductorModel& model,
+    const Layout::Entry& entry,
+    AtenTensorHandle tensor) {
+  const auto at = static_cast<int64_t>(entry.index);
+  int64_t* strides = nullptr;
+  int64_t offset = 0;
+  int64_t nbytes = 0;
+  AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_get_strides(tensor, &strides));
+  AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_get_storage_offset(tensor, &offset));
+  AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_get_storage_size(tensor, &nbytes));
+  for (size_t i = 0; i < model.constant_ndim(at); ++i) {
+    if (model.constant_shape(at)[i] != 1 && strides[i] != model.constant_stride(at)[i]) {
+      return false;
+    }
+  }
+  return nbytes - offset * static_cast<int64_t>(sizeof(float)) >= static_cast<int64_t>(entry.size);
+}
+
 // Kernels are compiled for fixed shapes, strides and types of constants: another tensor in their place
-// would be read out of its bounds. `exact_strides` where the tensor itself is going to be used.
+// would be read out of its bounds. `used_as_it_lies` where the tensor itself is going to be used.
 inline void check_user_tensor(
     AOTInductorModel& model,
-    size_t index,
+    const Layout::Entry& entry,
     AtenTensorHandle tensor,
-    bool exact_strides) {
-  const auto at = static_cast<int64_t>(index);
+    bool used_as_it_lies) {
+  const auto at = static_cast<int64_t>(entry.index);
   const std::string name = std::string("constant ") + model.constant_name(at);
   if (tensor == nullptr) {
     throw std::runtime_error(name + ": the tensor's handle is null");
@@ -69,11 +91,52 @@ inline void check_user_tensor(
         name + ": expected shape " + sizes_text(expected_sizes, expected_dim) + ", got " +
         sizes_text(sizes, dim));
   }
-  if (exact_strides && !strides_agree && !empty) {
+  // Weights in blocks go to operators only, which look at a tensor's own strides.
+  const bool in_blocks = lies_in_blocks(model, entry.index);
+  if (used_as_it_lies && in_blocks && strides_agree && !is_in_blocks(model, entry, tensor)) {
+    throw std::runtime_error(
+        name + ": the tensor has the strides of a weight in blocks, " +
+        sizes_text(strides, dim) + ", and a storage that is too small for it");
+  }
+  if (used_as_it_lies && !in_blocks && !strides_agree && !empty) {
     throw std::runtime_error(
         name + ": a user-managed tensor is used as it lies, and its strides " +
         sizes_text(strides, dim) + " are not those that the code was compiled for, " +
         sizes_text(expected_strides, dim));
+  }
+}
+
+// Copies a tensor into storage that is to be in blocks: through its own strides, block by block.
+inline void copy_into_blocks(
+    AOTInductorModel& model,
+    const Layout::Entry& entry,
+    AtenTensorHandle tensor,
+    uint8_t* storage) {
+  const auto at = static_cast<int64_t>(entry.index);
+  const auto dim = static_cast<int64_t>(model.constant_ndim(at));
+  int64_t* strides = nullptr;
+  AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_get_strides(tensor, &strides));
+  std::vector<int64_t> sizes(model.constant_shape(at), model.constant_shape(at) + dim);
+  const int64_t blocks = sizes[0] / block_results;
+  sizes[0] = block_results;
+  for (int64_t block = 0; block < blocks; ++block) {
+    AtenTensorHandle source = nullptr;
+    AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch__reinterpret_tensor(
+        tensor, dim, sizes.data(), strides, block * block_results * strides[0], &source));
+    const RAIIAtenTensorHandle owned_source(source);
+    AtenTensorHandle target = nullptr;
+    AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_create_tensor_from_blob(
+        storage + block * (entry.size / blocks),
+        dim,
+        sizes.data(),
+        model.constant_stride(at),
+        /* storage_offset = */ 0,
+        model.constant_dtype(at),
+        device_of_constant(model, at),
+        /* device_index = */ 0,
+        &target));
+    const RAIIAtenTensorHandle owned_target(target);
+    AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_copy_(target, source, /* non_blocking = */ 0));
   }
 }
 
@@ -87,7 +150,15 @@ inline Constant copied_constant(
   // The storage may be larger than what the tensor covers.
   std::memset(constant.memory.get(), 0, entry.size);
   constant.tensor = tensor_over(model, entry.index, constant.memory.get());
-  AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_copy_(constant.tensor, tensor, /* non_blocking = */ 0));
+  if (!lies_in_blocks(model, entry.index)) {
+    AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_copy_(constant.tensor, tensor, /* non_blocking = */ 0));
+  } else if (is_in_blocks(model, entry, tensor)) {
+    void* data = nullptr;
+    AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_get_data_ptr(tensor, &data));
+    std::memcpy(constant.memory.get(), data, entry.size);
+  } else {
+    copy_into_blocks(model, entry, tensor, constant.memory.get());
+  }
   constant.origin = Origin::copied;
   return constant;
 }
