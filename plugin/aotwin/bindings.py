@@ -15,11 +15,11 @@ from aotwin.model_spec import ModelSpec
 from aotwin.session import Session, run_time_of
 from aotwin.stages.check import require_sound_libs
 from aotwin.stages.compatibility import verdicts
-from aotwin.stages.generate import lies_in_blocks
 from aotwin.stages.link import exported_names
 from aotwin.stages.runtime import RunTime, choose_run_time
 from aotwin.stages.wrapper import extern_targets
 from aotwin.values import RuntimeLibs, Wrapper
+from aotwin.weights_layout import lies_in_blocks
 
 #: a call of a C function of the run time
 _SHIM = re.compile(r"\b(aoti_torch_\w+)\(")
@@ -30,11 +30,12 @@ _CONVOLUTION = "aoti_torch_cpu_mkldnn__convolution_pointwise"
 def suits_own_alone(spec: ModelSpec, wrapper: Wrapper) -> bool:
     """Whether a model will get torch's run time, and was laid out in a way that slows that down.
 
-    Torch copies weights of convolutions that lie by terms at each call, and takes those in blocks
-    for others. Told by the text of the wrapper, before it is compiled; the object file has the last
-    word on the run time.
+    Torch copies weights of convolutions that lie by terms at each call, and takes those in blocks,
+    of linear layers too, for others. Told by the text of the wrapper, before it is compiled; the
+    object file has the last word on the run time.
     """
-    if spec.runtime != "auto" or _CONVOLUTION not in wrapper.source:
+    for_own = _CONVOLUTION in wrapper.source or any(map(lies_in_blocks, wrapper.constants))
+    if spec.runtime != "auto" or not for_own:
         return False
     lacking = extern_targets(wrapper.extern_nodes)
     called = _SHIM.findall(wrapper.source)
@@ -70,8 +71,8 @@ def bound_run_time(
 
 def _require_plain_weights(spec: ModelSpec, wrapper: Wrapper) -> None:
     """Torch would take weights in blocks of results for others: their strides are the first's."""
-    for constant in wrapper.constants if _CONVOLUTION in wrapper.source else ():
-        if lies_in_blocks(constant.shape, constant.stride):
+    for constant in wrapper.constants:
+        if lies_in_blocks(constant):
             raise ConfigurationError(
                 f"the weight {constant.fqn} of {spec.name} lies as only aotwin's run time reads it",
                 cause="its code was generated for that, and calls what only torch has",

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import BinaryIO, Protocol
 
+from aotwin.values import BLOB_ALIGNMENT, Constant
+from aotwin.weights_layout import laid_out, terms_to_lay_out
+
 #: bytes handed out at a time: they stay in a CPU's cache while they are read, hashed and written
 CHUNK_NBYTES = 1 << 20
 
@@ -49,14 +52,35 @@ class MemoryRegion:
     nbytes: int
     #: `nbytes` rounded up to the blob's alignment
     padded_nbytes: int
+    #: of a weight whose rows become blocks while they are written; 0: as they lie
+    terms: int = 0
+
+    @classmethod
+    def of_constant(cls, constant: Constant, address: int, nbytes: int) -> MemoryRegion | None:
+        """A constant's storage; None where the generated code expects another size."""
+        terms = terms_to_lay_out(constant)
+        # Blocks fill whole units of the alignment.
+        padded_nbytes = nbytes if terms else nbytes + -nbytes % BLOB_ALIGNMENT
+        if padded_nbytes != constant.nbytes:
+            return None
+        return cls(address, nbytes, padded_nbytes, terms)
 
     def view(self) -> memoryview:
-        """The bytes, in place; valid as long as their owner."""
+        """The bytes, in place, as they lie; valid as long as their owner."""
         return _view(self.address, self.nbytes)
+
+    def chunks(self) -> Iterator[memoryview]:
+        """Views of the bytes themselves, or of what is laid out, and zeros for the padding."""
+        lying = cut(self.view())
+        yield from laid_out(lying, self.terms, CHUNK_NBYTES) if self.terms else lying
+        for start in range(self.nbytes, self.padded_nbytes, CHUNK_NBYTES):
+            yield memoryview(bytes(min(CHUNK_NBYTES, self.padded_nbytes - start)))
 
 
 class MemoryWeights:
     """Constants that lie in memory (tensors' storages), handed out in place, without a copy.
+
+    Only weights that are to lie in blocks are copied, piece by piece.
 
     Args:
         regions: in blob order.
@@ -75,13 +99,15 @@ class MemoryWeights:
         return sum(region.padded_nbytes for region in self.regions)
 
     def chunks(self) -> Iterator[memoryview]:
-        """Yield views of the regions themselves, and zeros for the padding."""
+        """Yield all regions in order."""
         for region in self.regions:
-            for start in range(0, region.nbytes, CHUNK_NBYTES):
-                nbytes = min(CHUNK_NBYTES, region.nbytes - start)
-                yield _view(region.address + start, nbytes)
-            for start in range(region.nbytes, region.padded_nbytes, CHUNK_NBYTES):
-                yield memoryview(bytes(min(CHUNK_NBYTES, region.padded_nbytes - start)))
+            yield from region.chunks()
+
+
+def cut(content: memoryview) -> Iterator[memoryview]:
+    """Bytes in memory, `CHUNK_NBYTES` at a time."""
+    for start in range(0, len(content), CHUNK_NBYTES):
+        yield content[start : start + CHUNK_NBYTES]
 
 
 def _view(address: int, nbytes: int) -> memoryview:

@@ -14,7 +14,7 @@ from torch import nn  # noqa: E402
 from torch._inductor.decomposition import decompositions  # noqa: E402
 
 from aotwin.stages.generate.aotinductor import generate  # noqa: E402
-from aotwin.stages.generate.fused_activations import fuse_activations  # noqa: E402
+from aotwin.stages.generate.layer_operators import call_layers  # noqa: E402
 from aotwin.stages.generate.linear_layers import arrange_linear_layers  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
@@ -72,7 +72,7 @@ def fused_program(module: nn.Module, x: torch.Tensor) -> tuple[Any, list[Any]]:
     with torch.no_grad():
         program = torch.export.export(module.eval(), (x,)).run_decompositions(decompositions)
     found = program.module()
-    fuse_activations(found.graph, DTYPES)
+    call_layers(found.graph, DTYPES)
     found.recompile()
     return found, [node.args for node in found.graph.nodes if node.target is FUSED]
 
@@ -150,11 +150,13 @@ def test_weights_of_other_layout_are_written_transposed(shape: tuple[int, ...]) 
     with torch.no_grad():
         expected = copy.deepcopy(module)(x)
         found: Any = torch.export.export(module.eval(), (x,)).module()
-        before = {name: value.stride() for name, value in found.state_dict().items()}
+        before = found.state_dict()
         arrange_linear_layers(found, DTYPES)
-        after = {name: value.stride() for name, value in found.state_dict().items()}
-        assert {name for name in before if after[name] != before[name]} == {"own"}
-        assert after["own"] == (1, 8)
+        after = found.state_dict()
+        assert before.keys() - after.keys() == {"own"}
+        assert after.keys() - before.keys() == {"own_transposed"}
+        assert torch.equal(after["own_transposed"], before["own"].T)
+        assert after["own_transposed"].is_contiguous()
         torch.testing.assert_close(found(x), expected)
 
 
@@ -165,7 +167,8 @@ def test_layer_of_other_layout_is_fused_without_a_copy() -> None:
     assert wrapper.source.count("aoti_torch_cpu__linear_pointwise(") == 1
     assert "_cpp_fused" not in wrapper.source.replace("cpp_fused__linear_pointwise", "")
     weight = next(constant for constant in wrapper.constants if "weight" in constant.fqn)
-    assert (tuple(weight.shape), tuple(weight.stride)) == ((24, 40), (1, 24))
+    assert (tuple(weight.shape), tuple(weight.stride)) == ((40, 24), (24, 1))
+    assert weight.fqn == "weight_transposed"
 
 
 def test_a_pass_that_was_set_for_the_process_stays() -> None:

@@ -421,10 +421,13 @@ def test_a_tensor_that_is_missing_in_the_blob_counts_with_its_values(
         wrapper, recorded = original(program, *arguments)
         kept = [constant.fqn != "layer.bias" for constant in wrapper.constants]
         constants = [each for each, keep in zip(wrapper.constants, kept, strict=True) if keep]
-        tensors = [each for each, keep in zip(recorded.tensors, kept, strict=True) if keep]
+        tensors, read = (
+            tuple(each for each, keep in zip(of, kept, strict=True) if keep)
+            for of in (recorded.tensors, recorded.read)
+        )
         replace = aotinductor.replace
         return replace(wrapper, constants=tuple(constants)), replace(
-            recorded, tensors=tuple(tensors)
+            recorded, tensors=tensors, read=read
         )
 
     monkeypatch.setattr(aotinductor, "_generated", inlining)

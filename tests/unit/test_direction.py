@@ -38,6 +38,7 @@ FLOORS = (
         "aotwin.termination",
         "aotwin.values",
         "aotwin.version",
+        "aotwin.weights_layout",
         "aotwin.weights_source",
     ),
     ("aotwin.payload",),

@@ -3,7 +3,6 @@
 The only wing that imports torch, and only inside the functions that need it.
 """
 
-from aotwin.stages.generate.convolutions import lies_in_blocks
 from aotwin.stages.generate.forking import can_fork, import_inductor, stay_on_one_thread
 from aotwin.stages.generate.model_source import Generator, open_source
 
@@ -11,7 +10,6 @@ __all__ = [
     "Generator",
     "can_fork",
     "import_inductor",
-    "lies_in_blocks",
     "open_source",
     "stay_on_one_thread",
 ]

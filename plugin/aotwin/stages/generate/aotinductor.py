@@ -23,7 +23,6 @@ from aotwin.progress import note
 from aotwin.stages.generate.attention_inputs import attend_in_place
 from aotwin.stages.generate.call_form import CallForm, call_form, example_inputs, has_counter
 from aotwin.stages.generate.convolutions import arrange_convolutions
-from aotwin.stages.generate.fused_activations import fused_activations
 from aotwin.stages.generate.inductor_isolation import (
     RecordedConstants,
     private_cache,
@@ -33,6 +32,7 @@ from aotwin.stages.generate.inductor_isolation import (
     target_vectors,
 )
 from aotwin.stages.generate.inductor_options import merged_options
+from aotwin.stages.generate.layer_operators import layer_operators
 from aotwin.stages.generate.linear_layers import arrange_linear_layers
 from aotwin.stages.generate.remembered import Memory, read_tensors
 from aotwin.stages.generate.torch_settings import nobody_registers
@@ -42,11 +42,15 @@ from aotwin.stages.wrapper import (
     parse_source,
     pointer_written_names,
     strip_commands,
+    weights_of_layers,
+    with_strides,
 )
-from aotwin.values import BLOB_ALIGNMENT, Constant, Wrapper
+from aotwin.values import Constant, Wrapper
+from aotwin.weights_layout import lies_in_blocks, strides_in_blocks
 from aotwin.weights_source import MemoryRegion, MemoryWeights
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.export import ExportedProgram
 
 #: the end of a message is where Python's exceptions say what happened
@@ -89,8 +93,8 @@ class Lowering:
         simdlen: width of the target's vectors in bits, 256 (AVX2) or 512 (AVX-512).
         inductor: the user's settings for Inductor.
         fused: dtypes in which linear layers and the activations behind them are one operator, and
-            the weights of convolutions lie by terms: faster over a run time that has plain weights
-            in mind for it.
+            weights lie as our own run time multiplies by them: those of convolutions by terms,
+            those of linear layers in blocks.
 
     Raises:
         ConfigurationError: a setting of `inductor` is unknown or not the user's to choose.
@@ -135,13 +139,15 @@ class Lowering:
             note(REMEMBERED)
             return self.remembered
         program, fused, options = self._program, self._fused, dict(self._options)
+        in_blocks: list[Tensor] = []
         # A pass of the user's, in the settings or set for the process, stays the one that is run.
         if fused and options.get(_LAST_OF_GRAPH, getattr(config, _LAST_OF_GRAPH)) is None:
-            options[_LAST_OF_GRAPH] = fused_activations(fused)
+            options[_LAST_OF_GRAPH] = layer_operators(fused, in_blocks)
         form = call_form(program)
         module = _arranged(program, fused)
         arranged = read_tensors(module)
         wrapper, recorded = _generated(program, module, form, options, self._simdlen)
+        wrapper = _with_blocks(wrapper, recorded, in_blocks)
         self._memory.remember(wrapper, recorded.tensors, arranged)
         return wrapper, _weights(wrapper.constants, recorded)
 
@@ -171,6 +177,32 @@ def _generated(
         number_outputs=form.number_outputs,
     )
     return wrapper, lowered.recorded
+
+
+def _with_blocks(
+    wrapper: Wrapper, recorded: RecordedConstants, in_blocks: Collection[Tensor]
+) -> Wrapper:
+    """The wrapper with strides that say which weights of linear layers lie in blocks.
+
+    Args:
+        in_blocks: weights that can. What has become another constant, or is read by other code
+            than was meant, stays as it is.
+    """
+    addresses = [tensor.untyped_storage().data_ptr() for tensor in recorded.read]
+    wanted = {tensor.untyped_storage().data_ptr() for tensor in in_blocks}
+    changed: dict[str, Constant] = {}
+    for constant, address in zip(wrapper.constants, addresses, strict=True):
+        if address in wanted and addresses.count(address) == 1 and not constant.mutable:
+            marked = replace(constant, stride=strides_in_blocks(constant.shape))
+            if lies_in_blocks(marked):
+                changed[constant.name] = marked
+    names = weights_of_layers(wrapper.source, changed) if changed else frozenset()
+    changed = {name: constant for name, constant in changed.items() if name in names}
+    return replace(
+        wrapper,
+        source=with_strides(wrapper.source, {each.index: each.stride for each in changed.values()}),
+        constants=tuple(changed.get(each.name, each) for each in wrapper.constants),
+    )
 
 
 def _arranged(program: ExportedProgram, fused: Collection[str]) -> Any:
@@ -302,11 +334,12 @@ def _weights(constants: tuple[Constant, ...], recorded: RecordedConstants) -> Me
             )
         storage = tensor.untyped_storage()
         nbytes = storage.nbytes()
-        if nbytes + -nbytes % BLOB_ALIGNMENT != constant.nbytes:
+        region = MemoryRegion.of_constant(constant, storage.data_ptr(), nbytes)
+        if region is None:
             raise ProgramError(
                 f"the constant {constant.fqn} has another size than the code expects",
                 cause=f"it has {nbytes} bytes, the code reserves {constant.nbytes}",
                 next_step="Please report this with the program.",
             )
-        regions.append(MemoryRegion(storage.data_ptr(), nbytes, constant.nbytes))
+        regions.append(region)
     return MemoryWeights(regions, recorded.tensors)

@@ -11,7 +11,6 @@ sum with a residual; they ask for no packed weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from aotwin.stages.generate.graph_constants import (
     replace_value,
     value_of,
 )
+from aotwin.weights_layout import BLOCK, can_lie_in_blocks, strides_in_blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,8 +36,6 @@ _FOLDED = "_normalized"
 _COMPUTED = "_computed"
 #: appended to the name of a weight whose one place dimension became two
 _AS_IMAGE = "_2d"
-#: results whose weights lie next to each other, for each term: block_columns of our own run time
-_BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -249,26 +247,13 @@ def _arrange(module: GraphModule, convolution: _Convolution, by_terms: bool) -> 
 
 
 def _by_terms(weight: Tensor) -> Tensor:
-    """A weight in the order kernel, channels, results; several blocks of results one by one.
-
-    No strides tell where the second block begins: they are those of the first one, and only our own
-    run time knows what they stand for.
-    """
-    results, channels, _, width = weight.shape
+    """A weight in the order kernel, channels, results; several blocks of results one by one."""
+    results = weight.shape[0]
     by_terms = weight.permute(2, 3, 1, 0)
-    if results % _BLOCK or results == _BLOCK:
+    if not can_lie_in_blocks(weight.shape):
         return by_terms.contiguous().permute(3, 2, 0, 1)
-    blocks = by_terms.reshape(-1, results // _BLOCK, _BLOCK).transpose(0, 1).contiguous()
-    strides = (1, _BLOCK, _BLOCK * channels * width, _BLOCK * channels)
-    return blocks.view(-1).as_strided(weight.shape, strides)
-
-
-def lies_in_blocks(shape: Sequence[int], stride: Sequence[int]) -> bool:
-    """Whether a weight lies as only our own run time reads it: in several blocks of results.
-
-    Told by strides by which elements would share places.
-    """
-    return len(shape) == 4 and tuple(stride[:2]) == (1, _BLOCK) and shape[0] > _BLOCK
+    blocks = by_terms.reshape(-1, results // BLOCK, BLOCK).transpose(0, 1).contiguous()
+    return blocks.view(-1).as_strided(weight.shape, strides_in_blocks(weight.shape))
 
 
 def _as_image(module: GraphModule, convolution: _Convolution) -> _Convolution:

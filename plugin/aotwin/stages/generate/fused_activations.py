@@ -1,15 +1,15 @@
-"""Activations that follow linear layers become part of them.
+"""Activations behind linear layers, as Inductor's decompositions leave them.
 
 Part of the stage `generate`: torch is imported in functions only. Inductor writes `gelu(linear(x))`
 as a product and a loop over its results. The run time can do the activation while a tile of results
-is in the cache, through an operator that torch has for the same purpose, mkldnn::_linear_pointwise
-(torch/_inductor/fx_passes/mkldnn_fusion.py uses it for packed weights; plain ones are as good).
+is in the cache, through the operator by which `layer_operators` calls layers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 #: the product's results, in patterns
@@ -50,77 +50,27 @@ _COMMUTES = frozenset({"add", "mul"})
 _FARTHEST = 8
 
 
-def fused_activations(dtypes: Collection[str]) -> Any:
-    """Return the pass over Inductor's graph that does it, for `post_grad_custom_post_pass`.
+@dataclass(frozen=True)
+class Activation:
+    """What alone reads a product's results."""
 
-    Args:
-        dtypes: names of those that layers may have: "float32", "bfloat16", "float16".
-    """
-    from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
-
-    class FusedActivations(CustomGraphPass):  # type: ignore[misc, unused-ignore]
-        def __call__(self, graph: Any) -> None:
-            fuse_activations(graph, dtypes)
-
-        def uuid(self) -> Any:
-            return get_hash_for_files((__file__,), " ".join(dtypes))
-
-    return FusedActivations()
+    attribute: str
+    algorithm: str
+    #: reshapes the product before the activation; the product itself where nothing does
+    shaped: Any
+    #: gives the activation's results
+    last: Any
 
 
-def fuse_activations(graph: Any, dtypes: Collection[str]) -> None:
-    """Replace each linear layer whose results go to an activation only.
-
-    Args:
-        graph: a torch.fx.Graph of ATen operators, as Inductor's last passes see it.
-        dtypes: names of those that layers may have.
-    """
-    import torch
-
-    if not torch._C._has_mkldnn:
-        return
-    aten = torch.ops.aten
-    for node in [*graph.nodes]:
-        if node.target not in (aten.addmm.default, aten.mm.default):
-            continue
-        layer = _linear_layer(node, dtypes)
-        if layer is not None:
-            _fuse(graph, node, layer)
-
-
-def _linear_layer(node: Any, dtypes: Collection[str]) -> tuple[Any, Any, Any] | None:
-    """Input, weight and bias of a product that is a linear layer over plain weights.
-
-    The weight is [out, in]; or what the product itself multiplies by, where that lies in this way.
-    """
-    import torch
-
-    aten = torch.ops.aten
-    if node.kwargs:
-        return None
-    bias, rows, weight = (None, *node.args) if len(node.args) == 2 else node.args
-    turned = weight.target is aten.permute.default and [*weight.args[1]] == [1, 0]
-    constant = weight.args[0] if turned else weight
-    value = constant.meta.get("val")
-    if constant.op not in ("placeholder", "get_attr") or value is None or value.dim() != 2:
-        return None
-    dtype = str(value.dtype).removeprefix("torch.")
-    by_rows = (value if turned else value.t()).is_contiguous()
-    if value.device.type != "cpu" or dtype not in dtypes or not by_rows:
-        return None
-    if 0 in value.shape or (bias is not None and bias.meta["val"].dim() != 1):
-        return None
-    return rows, constant, bias
-
-
-def _fuse(graph: Any, product: Any, layer: tuple[Any, Any, Any]) -> None:
+def activation_behind(product: Any) -> Activation | None:
+    """The activation to which a product's results go, if they go nowhere else."""
     import torch
 
     aten, prims = torch.ops.aten, torch.ops.prims
     shaped = _only_user(product, aten.reshape.default, aten.view.default) or product
     widened = _only_user(shaped, prims.convert_element_type.default) or shaped
     if widened is not shaped and widened.args[1] != torch.float32:
-        return
+        return None
     for (attribute, algorithm), pattern in _PATTERNS:
         last = _matched(pattern, widened)
         if last is None:
@@ -128,31 +78,9 @@ def _fuse(graph: Any, product: Any, layer: tuple[Any, Any, Any]) -> None:
         if widened is not shaped:
             last = _only_user(last, prims.convert_element_type.default)
             if last is None or last.args[1] != product.meta["val"].dtype:
-                return
-        with graph.inserting_before(last):
-            rows, weight, bias = layer
-            if weight is product.args[-1]:
-                weight = _turned(graph, weight)
-            new = graph.call_function(
-                torch.ops.mkldnn._linear_pointwise.default,
-                (rows, weight, bias, attribute, [], algorithm),
-            )
-            new.meta.update(product.meta)
-            if shaped is not product:
-                new = graph.call_function(shaped.target, (new, *shaped.args[1:]))
-                new.meta.update(last.meta)
-        last.replace_all_uses_with(new)
-        graph.eliminate_dead_code()
-        return
-
-
-def _turned(graph: Any, weight: Any) -> Any:
-    """[in, out] as [out, in]."""
-    import torch
-
-    node = graph.call_function(torch.ops.aten.permute.default, (weight, [1, 0]))
-    node.meta["val"] = weight.meta["val"].t()
-    return node
+                return None
+        return Activation(attribute, algorithm, shaped, last)
+    return None
 
 
 def _only_user(node: Any, *targets: Any) -> Any:

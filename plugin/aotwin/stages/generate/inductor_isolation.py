@@ -34,6 +34,8 @@ class RecordedConstants:
     names: tuple[str, ...]
     #: their values before any mutation, the program's own memory where it is not a buffer
     tensors: tuple[Tensor, ...]
+    #: what the graph read while it was compiled: copies, for buffers
+    read: tuple[Tensor, ...]
     #: names of what the code writes, constants among them
     mutated: frozenset[str]
 
@@ -142,6 +144,7 @@ def recorded_constants() -> Iterator[list[RecordedConstants]]:
             RecordedConstants(
                 names=names,
                 tensors=tuple(graph.get_original_value_of_constant(name) for name in names),
+                read=tuple(graph.constants[name] for name in names),
                 mutated=frozenset(graph.mutated_buffers),
             )
         )

@@ -2,8 +2,8 @@
 
 Part of the stage `generate`: torch is imported in functions only. GPT-2's layers, and products with
 a parameter that a module spells out, have such weights. A layer then reads rows that follow each
-other, and torch's operator for a layer with its activation takes them as they are. Names and shapes
-stay; the strides are those of a transposed matrix.
+other, and is a linear layer as all others are. The weight has a name of its own, as its shape is
+another one.
 """
 
 from __future__ import annotations
@@ -13,27 +13,34 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from aotwin.stages.generate.graph_constants import (
+    drop_unread,
     is_constant,
     is_written,
+    new_constant,
     read_by,
-    replace_value,
     value_of,
 )
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
 
+#: appended to the name of a weight whose two dimensions have changed places
+_TRANSPOSED = "_transposed"
+
 
 def arrange_linear_layers(module: GraphModule, dtypes: Collection[str]) -> None:
-    """Rewrite a program's constants in place; what it computes stays the same.
+    """Rewrite a program in place; what it computes stays the same.
 
     Args:
         module: of an exported program, its parameters and buffers as attributes.
         dtypes: names of those whose weights are arranged: "float32", "bfloat16", "float16".
     """
+    import torch
+
     named = (*module.named_parameters(remove_duplicate=False), *module.named_buffers())
     names = Counter(tensor.untyped_storage().data_ptr() for _, tensor in named)
-    for node in module.graph.nodes:
+    replaced: list[Node] = []
+    for node in [*module.graph.nodes]:
         weight = _weight(node)
         if weight is None or is_written(weight) or read_by(weight) != {node}:
             continue
@@ -42,7 +49,14 @@ def arrange_linear_layers(module: GraphModule, dtypes: Collection[str]) -> None:
         # what has another name is in the blob once
         alone = names[value.untyped_storage().data_ptr()] <= 1
         if plain and alone and str(value.dtype).removeprefix("torch.") in dtypes:
-            replace_value(module, weight, value.t().contiguous().t())
+            new = new_constant(module, weight, _TRANSPOSED, value.t().contiguous(), node)
+            with module.graph.inserting_before(node):
+                turned = module.graph.call_function(torch.ops.aten.permute.default, (new, [1, 0]))
+            turned.meta["val"] = new.meta["val"].t()
+            node.replace_input_with(weight, turned)
+            replaced.append(weight)
+    drop_unread(module, replaced)
+    module.recompile()
 
 
 def _weight(node: Node) -> Node | None:

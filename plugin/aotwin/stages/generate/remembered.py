@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from aotwin.adapters.storage.results import enabled, key_of, recall, remember
 from aotwin.stages.generate.program_key import MAX_INLINED, Identity, identity_of, value_digest
 from aotwin.stages.generate.stored_wrapper import packed, unpacked
-from aotwin.values import BLOB_ALIGNMENT, Wrapper
+from aotwin.values import Wrapper
 from aotwin.weights_source import MemoryRegion, MemoryWeights
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ def _weights(
             address = start + offset
             if not 0 <= offset <= offset + nbytes <= len(computed):
                 raise ValueError("computed constants lie outside of what was kept")
-        if nbytes + -nbytes % BLOB_ALIGNMENT != constant.nbytes:
+        region = MemoryRegion.of_constant(constant, address, nbytes)
+        if region is None:
             raise ValueError("a constant has another size than the code expects")
-        regions.append(MemoryRegion(address, nbytes, constant.nbytes))
+        regions.append(region)
     return MemoryWeights(regions, (kept, tensors))

@@ -24,7 +24,8 @@ from aotwin.own_code import own_code_digest
 from aotwin.stages.generate.stored_wrapper import packed, unpacked
 from aotwin.stages.generate.torch_variables import torch_variables
 from aotwin.values import Wrapper
-from aotwin.weights_source import CHUNK_NBYTES, MemoryWeights, WeightSource
+from aotwin.weights_layout import laid_out, terms_to_lay_out
+from aotwin.weights_source import CHUNK_NBYTES, MemoryWeights, WeightSource, cut
 
 _KIND = "programs"
 #: constants that are in no member of the file, computed by Inductor, are kept up to so many bytes
@@ -99,7 +100,7 @@ class _MemberWeights:
         self.identity = identity
         self.nbytes = wrapper.constants_nbytes
         members = ZipMembers(path)
-        self._parts: list[tuple[WeightSource | memoryview, int]] = []
+        self._parts: list[tuple[WeightSource | memoryview, int, int]] = []
         for constant, each in zip(wrapper.constants, place, strict=True):
             if isinstance(each, str):
                 source: WeightSource | memoryview = members.weights(each)
@@ -111,16 +112,14 @@ class _MemberWeights:
                     raise ValueError("computed constants lie outside of what was kept")
             if nbytes > constant.nbytes:
                 raise ValueError("a constant is larger than the code expects")
-            self._parts.append((source, constant.nbytes - nbytes))
+            terms = terms_to_lay_out(constant)
+            self._parts.append((source, terms, constant.nbytes - nbytes))
 
     def chunks(self) -> Iterator[memoryview]:
         """Yield all bytes once, front to back."""
-        for source, padding in self._parts:
-            if isinstance(source, memoryview):
-                for start in range(0, len(source), CHUNK_NBYTES):
-                    yield source[start : start + CHUNK_NBYTES]
-            else:
-                yield from source.chunks()
+        for source, terms, padding in self._parts:
+            lying = cut(source) if isinstance(source, memoryview) else source.chunks()
+            yield from laid_out(lying, terms, CHUNK_NBYTES) if terms else lying
             if padding:
                 yield memoryview(bytes(padding))
 

@@ -4,12 +4,13 @@ Where it lies (a `.pt2`, a folder), its constants, inputs and operators, and the
 types of Windows.
 """
 
+from aotwin.stages.wrapper.layer_weights import weights_of_layers
 from aotwin.stages.wrapper.llp64 import strip_commands, to_llp64
 from aotwin.stages.wrapper.mutability import pointer_written_names
 from aotwin.stages.wrapper.operators import extern_targets, operator_warnings
 from aotwin.stages.wrapper.origin import VERSION_KEY, Origin, origin_of
 from aotwin.stages.wrapper.reader import is_wrapper, read_wrapper
-from aotwin.stages.wrapper.source import SourceFacts, parse_source
+from aotwin.stages.wrapper.source import SourceFacts, parse_source, with_strides
 
 __all__ = [
     "VERSION_KEY",
@@ -24,4 +25,6 @@ __all__ = [
     "read_wrapper",
     "strip_commands",
     "to_llp64",
+    "weights_of_layers",
+    "with_strides",
 ]

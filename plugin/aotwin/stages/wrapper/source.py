@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aotwin.errors import WrapperError
@@ -24,6 +25,7 @@ _CONSTRUCTOR = re.compile(
 )
 _NAME = re.compile(r'^ *(inputs|outputs)_info_\[(\d+)\]\.name = "(.*)";$', re.MULTILINE)
 _CONSTANT = re.compile(r"^ *constants_info_\[(\d+)\]\.(\w+) = (.*);$", re.MULTILINE)
+_STRIDE = re.compile(r"^( *constants_info_\[(\d+)\]\.stride = )\{[^;\n]*\};$", re.MULTILINE)
 _SPEC = re.compile(r'^ *(in|out)_spec_ =\s*((?:R"\(.*?\)"\s*)+);$', re.MULTILINE | re.DOTALL)
 _RAW_STRING = re.compile(r'R"\((.*?)\)"', re.DOTALL)
 
@@ -104,6 +106,16 @@ def parse_source(source: str) -> SourceFacts:
         out_spec=specs.get("out", ""),
         include_weights=constructor["include_weights"] == "true",
     )
+
+
+def with_strides(source: str, strides: Mapping[int, Sequence[int]]) -> str:
+    """The C++ of a model with other strides of some constants, by their index."""
+
+    def changed(line: re.Match[str]) -> str:
+        found = strides.get(int(line[2]))
+        return line[0] if found is None else f"{line[1]}{{{', '.join(map(str, found))}}};"
+
+    return _STRIDE.sub(changed, source)
 
 
 def _wrong(what: str) -> WrapperError:
