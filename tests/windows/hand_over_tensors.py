@@ -2,7 +2,7 @@
 
 Runs on Windows: python hand_over_tensors.py MODEL.dll LIBRARY.dll CONSTANTS.npz INPUT.npy. The
 archive holds a constant for each name in the generated code. Prints what the model gives, one line
-of JSON, by how it got them.
+of JSON, by how it got them; and, under "refused", why it did not take what only looks like blocks.
 """
 
 import ctypes
@@ -28,11 +28,15 @@ given = numpy.load(sys.argv[4])
 kept: list[Any] = []
 
 
+class ModelError(Exception):
+    """What the model says."""
+
+
 def checked(error: int) -> None:
     if error:
         reason = ctypes.c_char_p()
         model.AOTInductorGetLastError(ctypes.byref(reason))
-        raise SystemExit((reason.value or b"").decode())
+        raise ModelError((reason.value or b"").decode())
 
 
 def tensor(array: Any) -> Any:
@@ -115,9 +119,25 @@ def turned(array: Any) -> Any:
     return numpy.ascontiguousarray(array.T).T if len(array) > 32 else array
 
 
+def sharing_places(array: Any) -> Any:
+    """Of the same shape, with the strides of blocks over memory that is too small for them."""
+    few = numpy.ones(32 * array.shape[1] + len(array), array.dtype)
+    return numpy.lib.stride_tricks.as_strided(few, array.shape, (4, 128))
+
+
+def refused(of: Any) -> str:
+    tensors = {name: tensor(array) for name, array in constants.items()}
+    tensors["first_weight"] = tensor(sharing_places(constants["first_weight"]))
+    try:
+        update(of, tensors, user_managed=True)
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
 def main() -> None:
     first = container()
-    results = {"as built": run(first)}
+    results: dict[str, Any] = {"refused": refused(first), "as built": run(first)}
     for form, change in {"rows": numpy.ascontiguousarray, "turned": turned}.items():
         tensors = {name: tensor(change(array)) for name, array in constants.items()}
         for user_managed in (False, True):
