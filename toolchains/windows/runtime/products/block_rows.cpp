@@ -20,7 +20,7 @@ constexpr int64_t tasks_per_thread = 8;     // one that other work delays gets f
 struct Plan : Blocks {
   using Blocks::Blocks;
   int64_t panel_stride = 0;  // bytes between A's panels
-  char* packed = nullptr;    // null: rows are multiplied as they lie
+  char* packed = nullptr;
 
   char* panel_at(int64_t batch, int64_t group, int64_t block) const {
     return packed + ((batch * groups + group) * k_blocks + block) * panel_stride;
@@ -36,41 +36,45 @@ void pack_rows(const Plan& plan, int64_t batch, int64_t group) {
   }
 }
 
-// All rows of a batch element by one block of B. `sums` holds those of a group after those of another.
-void multiply(const Plan& plan, int64_t batch, int64_t column, char* sums) {
+// All rows of a batch element by one block of B, rows as panels. `sums` holds those of a panel after those of another.
+void multiply_panels(const Plan& plan, int64_t batch, int64_t column, char* sums) {
   const Finish finish = finish_of(plan.product, batch);
   const int64_t width = plan.kernels.width;
   for (int64_t block = 0; block < plan.k_blocks; ++block) {
     const int64_t k = k_of(plan, block);
     // What is needed next lies behind this, and is asked for in as many parts as there are calls.
     const int64_t needed = k * block_columns * plan.size;
-    const int64_t calls = plan.groups * (block_columns / width);
-    const int64_t asked = (needed / calls / (k / 16 * 4) + 63) / 64 * 64;
+    const int64_t times = std::max<int64_t>(1, k / 16 * 4);  // in a call
+    const int64_t asked = whole_lines(needed / (plan.groups * (block_columns / width) * times));
     const char* ahead = columns_of(plan, batch, column, block) + needed;
     char* to = sums;
     for (int64_t group = 0; group < plan.groups; ++group) {
-      const RowGroup rows = rows_of(plan, batch, group, block);
       const int64_t row = part(plan.product.m, plan.groups, group);
-      for (int64_t at = 0; at < block_columns; at += width, to += rows.count * width * plan.size) {
-        const char* const columns = columns_of(plan, batch, column + at, block);
-        if (plan.packed != nullptr) {
-          plan.kernels.multiply_block[rows.count](plan.panel_at(batch, group, block), columns, k, to, block == 0, ahead, asked, 0);
-          ahead += k / 16 * 4 * asked;
-        } else {
-          plan.kernels.multiply_rows_block[rows.count](rows.data, rows.stride, columns, k, to, block == 0, columns, 0, 0, 0);
-        }
+      const int64_t count = part(plan.product.m, plan.groups, group + 1) - row;
+      for (int64_t at = 0; at < block_columns; at += width, to += count * width * plan.size, ahead += times * asked) {
+        plan.kernels.multiply_block[count](plan.panel_at(batch, group, block), columns_of(plan, batch, column + at, block), k, to, block == 0, ahead, asked, 0);
         if (block + 1 == plan.k_blocks) {
-          plan.kernels.finish(finish, to, width, row, rows.count, column + at, static_cast<int>(width));
+          plan.kernels.finish(finish, to, width, row, count, column + at, static_cast<int>(width));
         }
       }
     }
   }
 }
 
+// The same by rows as they lie, which are one tile's.
+void multiply_rows(const Plan& plan, int64_t batch, int64_t column, char* sums) {
+  for (int64_t block = 0; block < plan.k_blocks; ++block) {
+    const RowGroup rows = rows_of(plan, batch, 0, block);
+    const char* const columns = columns_of(plan, batch, column, block);
+    plan.kernels.multiply_rows_block[rows.count](rows.data, rows.stride, columns, k_of(plan, block), sums, block == 0, columns, 0, 0, 0);
+  }
+  plan.kernels.finish(finish_of(plan.product, batch), sums, block_columns, 0, plan.product.m, column, block_columns);
+}
+
 }  // namespace
 
 bool suits_block_rows(const Product& product, const ProductKernels& kernels) {
-  return product.b_block != 0 && kernels.multiply_block[1] != nullptr && product.dtype == Dtype::f32 && product.k >= 16 && product.a.column == 1 &&
+  return product.b_block != 0 && kernels.multiply_block[1] != nullptr && product.dtype == Dtype::f32 && product.a.column == 1 &&
          product.finish.column == 1 && product.batch * product.m * product.k * 4 <= bytes_of_rows;
 }
 
@@ -79,12 +83,12 @@ void run_block_rows(const Product& product, const ProductKernels& kernels) {
   const int64_t blocks = product.n / block_columns;
   const int threads = threads_for(product);
   const int64_t tasks = threads == 1 ? 1 : std::min(product.batch * blocks, tasks_per_thread * threads);
-  const int64_t groups = plan.groups == 1 && kernels.multiply_rows_block[1] != nullptr ? 0 : product.batch * plan.groups;
+  const int64_t groups = plan.groups == 1 && kernels.multiply_rows_block[product.m] != nullptr ? 0 : product.batch * plan.groups;
   plan.panel_stride = panel_bytes(plan, (product.m + plan.groups - 1) / plan.groups);
   const int64_t sums_bytes = whole_lines(product.m * block_columns * plan.size);
   Scratch packed(static_cast<size_t>(groups * plan.k_blocks * plan.panel_stride));
   Scratch sums(static_cast<size_t>(sums_bytes * threads));
-  plan.packed = groups == 0 ? nullptr : packed.as<char>();
+  plan.packed = packed.as<char>();
   std::atomic<int64_t> next_group{0};
   std::atomic<int64_t> next_task{0};
   Barrier barrier;
@@ -98,7 +102,7 @@ void run_block_rows(const Product& product, const ProductKernels& kernels) {
     char* const own = sums.as<char>() + index * sums_bytes;
     for (int64_t task = next_task.fetch_add(1); task < tasks; task = next_task.fetch_add(1)) {
       for (int64_t i = part(product.batch * blocks, tasks, task); i < part(product.batch * blocks, tasks, task + 1); ++i) {
-        multiply(plan, i / blocks, i % blocks * block_columns, own);
+        (groups == 0 ? multiply_rows : multiply_panels)(plan, i / blocks, i % blocks * block_columns, own);
       }
     }
   });

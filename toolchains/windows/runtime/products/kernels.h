@@ -53,10 +53,10 @@ struct ProductKernels {
   using MultiplyRows = void (*)(const void* rows, int64_t stride, const void* b, int64_t k, void* tile, bool first, const char* ahead, int64_t ahead_part,
                                 int64_t ahead_more, int64_t ahead_step);
   MultiplyRows multiply_rows[most_rows + 1][2];
-  // The same two for half of a block's columns or for all of them, whichever are `width`, as they lie: see block_columns. Only for float32; else null.
-  // The first asks, four times for each cache line's worth of k, for ahead_part bytes, from `ahead` on.
+  // The first for half of a block's columns or for all of them, whichever are `width`, as they lie: see block_columns. Asks, four times for each
+  // cache line's worth of k, for ahead_part bytes, from `ahead` on. Only for float32; else null.
   Multiply multiply_block[most_rows + 1];
-  // Asks for what lies some pages behind that which it reads. Null where `width` is half of a block.
+  // The second for all of a block's columns. Asks for what lies some pages behind those it reads. Null where there are too few registers.
   MultiplyRows multiply_rows_block[most_rows + 1];
   // The same of `width` columns of B as they lie, next to each other, `stride` bytes between two k; writes their panel besides. `next`: where
   // the columns that follow begin. Only for float32 in sums of float; else null.

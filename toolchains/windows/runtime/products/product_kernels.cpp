@@ -89,7 +89,8 @@ constexpr void fill_columns(ProductKernels& table) {
   if constexpr (Rows >= 1) {
     table.multiply_columns[Rows] = multiply_columns<Rows>;
     table.multiply_block[Rows] = multiply<OfNumbers<float>, Rows, 2, Lines::block>;
-    if constexpr (AOTWIN_LEVEL == 4) table.multiply_rows_block[Rows] = multiply_rows<OfNumbers<float>, Rows, 2, true>;
+    constexpr int registers = block_line / lanes<float>;
+    if constexpr (Rows * registers <= 2 * tile_rows) table.multiply_rows_block[Rows] = multiply_rows<OfNumbers<float>, Rows, registers, true>;
     fill_columns<Rows - 1>(table);
   }
 }
