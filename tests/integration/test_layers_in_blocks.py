@@ -238,18 +238,28 @@ def test_code_that_reads_a_weight_otherwise_than_was_meant_gets_it_plain(
     )
 
 
-def test_layers_are_left_out_by_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+class Turned(nn.Module):
+    """Its weight is [in, out], in the order of [out, in]."""
 
-    def gains(rows: Any, columns: int, terms: int) -> bool:
-        asked.append((rows, columns, terms))
-        return bool(rows > 1)
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(96, 33).t())
 
-    monkeypatch.setattr(layer_operators, "gains_by_blocks", gains)
-    for rows, expected in ((1, ()), (3, ("weight",))):
-        _, constants, _ = made(exported(nn.Linear(64, 96), torch.ones(rows, 64)))
-        assert {fqn for fqn, one in constants.items() if lies_in_blocks(one)} == {*expected}
-    assert asked == [(1, 96, 64), (3, 96, 64)]
+    def forward(self, x: Any) -> Any:
+        return nn.functional.gelu(x @ self.weight)
+
+
+def test_a_weight_that_the_module_has_turned_lies_in_blocks_and_is_not_copied() -> None:
+    module = Turned()
+    program = exported(module)
+    arranged: Any = program.module(check_guards=False)
+    arrange_linear_layers(arranged, ("float32",))
+    assert arranged.weight_transposed.data_ptr() == program.state_dict["weight"].data_ptr()
+    wrapper, constants, written = made(program)
+    weight = constants["weight_transposed"]
+    assert lies_in_blocks(weight)
+    assert torch.equal(numbers(weight, written), as_blocks(module.weight.t()))
+    assert '"gelu"' in wrapper.source
 
 
 def test_a_weight_of_other_layout_becomes_a_layers() -> None:

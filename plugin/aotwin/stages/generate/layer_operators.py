@@ -57,7 +57,7 @@ def layer_operators(dtypes: Collection[str], in_blocks: list[Tensor]) -> Any:
 
 
 def call_layers(graph: Any, dtypes: Collection[str]) -> list[Tensor]:
-    """Replace each linear layer whose results go to an activation only, or that gains by blocks.
+    """Replace each linear layer whose results go to an activation only, or whose weight can lie in blocks.
 
     Args:
         graph: a torch.fx.Graph of ATen operators, as Inductor's last passes see it.
@@ -81,18 +81,6 @@ def call_layers(graph: Any, dtypes: Collection[str]) -> list[Tensor]:
             _call(graph, layer, activation)
     graph.eliminate_dead_code()
     return [*in_blocks.values()]
-
-
-def gains_by_blocks(rows: Any, columns: int, terms: int) -> bool:  # noqa: ARG001
-    """Whether a layer is faster by a weight in blocks: all that can be.
-
-    Models of one build share their weights only where the answer is the same for all of them.
-
-    Args:
-        rows: of its input: a number, or a symbol that is one later.
-        columns, terms: of its weight, [columns, terms].
-    """
-    return True
 
 
 def _layer(node: Any, dtypes: Collection[str]) -> _Layer | None:
@@ -126,7 +114,8 @@ def _weights_for_blocks(graph: Any, layers: Iterable[_Layer]) -> dict[Any, Tenso
     for node, value in values.items():
         if isinstance(value, torch.Tensor):
             readers.setdefault(value.untyped_storage().data_ptr(), []).append(node)
-    gaining = {layer.product: layer.operands[2] for layer in layers if _gains(layer)}
+    # All layers, whatever their rows: models of one build share weights that lie the same way.
+    turned = {layer.product: layer.operands[2] for layer in layers if _is_weight_only(layer)}
     found: dict[Any, Tensor] = {}
     for nodes in readers.values():
         value = values[nodes[0]]
@@ -134,18 +123,17 @@ def _weights_for_blocks(graph: Any, layers: Iterable[_Layer]) -> dict[Any, Tenso
         if (
             len({node.target for node in nodes}) == 1
             and _is_plain(value)
-            and all(gaining.get(product) is user for user in users for product in user.users)
+            and all(turned.get(product) is user for user in users for product in user.users)
             and all(user.target is torch.ops.aten.permute.default for user in users)
         ):
             found |= dict.fromkeys(nodes, value)
     return found
 
 
-def _gains(layer: _Layer) -> bool:
-    columns, terms = layer.weight.meta["val"].shape
+def _is_weight_only(layer: _Layer) -> bool:
+    """Whether a layer does not take its weight for its rows or bias as well."""
     bias, rows, turned = layer.operands
-    # A weight may be what a layer multiplies as well.
-    return turned not in (bias, rows) and gains_by_blocks(rows.meta["val"].shape[0], columns, terms)
+    return turned not in (bias, rows)
 
 
 def _attribute(graph: Any, target: str) -> Any:

@@ -1,4 +1,4 @@
-"""Weights of linear layers that lie as [in, out] are written as [out, in].
+"""Weights of linear layers that are [in, out] are written as [out, in].
 
 Part of the stage `generate`: torch is imported in functions only. GPT-2's layers, and products with
 a parameter that a module spells out, have such weights. A layer then reads rows that follow each
@@ -45,7 +45,9 @@ def arrange_linear_layers(module: GraphModule, dtypes: Collection[str]) -> None:
         if weight is None or is_written(weight) or read_by(weight) != {node}:
             continue
         value = value_of(module, weight)
-        plain = value.device.type == "cpu" and value.is_contiguous()
+        # the module may have turned it itself
+        dense = value.is_contiguous() or value.t().is_contiguous()
+        plain = value.device.type == "cpu" and dense
         # what has another name is in the blob once
         alone = names[value.untyped_storage().data_ptr()] <= 1
         if plain and alone and str(value.dtype).removeprefix("torch.") in dtypes:
