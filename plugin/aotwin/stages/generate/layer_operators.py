@@ -57,7 +57,7 @@ def layer_operators(dtypes: Collection[str], in_blocks: list[Tensor]) -> Any:
 
 
 def call_layers(graph: Any, dtypes: Collection[str]) -> list[Tensor]:
-    """Replace each linear layer whose results go to an activation only, or whose weight can lie in blocks.
+    """Replace linear layers: with an activation behind, or with weights that can lie in blocks.
 
     Args:
         graph: a torch.fx.Graph of ATen operators, as Inductor's last passes see it.
