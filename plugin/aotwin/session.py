@@ -28,7 +28,7 @@ from aotwin.stages.link import SharedUnit, Sysroot, expected_unit, prepare_sysro
 from aotwin.stages.runtime import RunTime, prepare_run_time, sources_to_compile
 from aotwin.stages.sign import Signer
 from aotwin.target.toolchain import SysrootPin, Toolchain
-from aotwin.termination import WAIT_SECONDS
+from aotwin.termination import WAIT_SECONDS, undisturbed
 
 _Value = TypeVar("_Value")
 
@@ -196,6 +196,10 @@ def run_time_of(session: Session) -> RunTime:
 
 def result_of(future: Future[_Value]) -> _Value:
     """What a future gives; a signal is noticed meanwhile."""
-    while future not in futures.wait([future], WAIT_SECONDS).done:
-        pass
-    return future.result()
+    # A signal's exception in between could leave the future's lock taken, for which its job waits.
+    done = False
+    while not done:
+        with undisturbed():
+            done = future in futures.wait([future], WAIT_SECONDS).done
+    with undisturbed():
+        return future.result()
