@@ -62,7 +62,7 @@ def found(data: bytes) -> set[str]:
     return ids
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(CHANGES)
 def test_a_changed_dll_is_told_by_its_seal_and_without_it_by_its_checksum(
     changes: list[tuple[int, bytes]],

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+
+from aotwin.stages.wrapper.statements import statements
 
 #: where the constructor ends, which names all constants
 _START = "::_const_run_impl("
 _OPERATOR = "aoti_torch_cpu__linear_pointwise("
-_DECLARATION = re.compile(r"\[\[maybe_unused\]\] auto& \w+ = constants_->at\(\d+\);")
-_WORD = re.compile(r"\b[A-Za-z_]\w*")
 
 
 def weights_of_layers(source: str, names: Iterable[str]) -> frozenset[str]:
@@ -20,16 +19,9 @@ def weights_of_layers(source: str, names: Iterable[str]) -> frozenset[str]:
         names: the constants' names in the code.
     """
     left = set(names)
-    for line in source[max(source.find(_START), 0) :].splitlines():
-        words = _WORD.findall(line)
+    for line, words in statements(source, _START):
         for name in left.intersection(words):
-            if not _is_weight(line, name, words.count(name)):
+            # Rows and bias stand in calls of their own, or in the first place.
+            if words.count(name) > 1 or _OPERATOR not in line or f", {name}, " not in line:
                 left.remove(name)
     return frozenset(left)
-
-
-def _is_weight(line: str, name: str, count: int) -> bool:
-    if _DECLARATION.search(line) or line.lstrip().startswith("//"):
-        return True
-    # Rows and bias stand in calls of their own, or in the first place.
-    return count == 1 and _OPERATOR in line and f", {name}, " in line

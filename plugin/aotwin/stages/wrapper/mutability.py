@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_DECLARATION = re.compile(r"\[\[maybe_unused\]\] auto& \w+ = constants_->at\(\d+\);")
+from aotwin.stages.wrapper.statements import statements, words_of
+
 #: an argument of a kernel: written through a plain pointer, read through a pointer to const
 _WRITE_POINTER = re.compile(r"\((?!const )[\w:]+\*\)\((\w+)\.data_ptr\(\)\)")
 _READ_POINTER = re.compile(r"\(const [\w:]+\*\)\((\w+)\.data_ptr\(\)\)")
@@ -19,7 +20,6 @@ _VIEW = re.compile(
     r"wrap_with_raii_handle_if_needed\(reinterpret_tensor_wrapper\((\w+),(?:[^()]|\([^()]*\))*\)\)"
 )
 _METHOD = re.compile(r"\b(\w+)\.(?:sizes|strides|storage_offset)\(\)")
-_WORD = re.compile(r"\b[A-Za-z_]\w*")
 
 
 def pointer_written_names(source: str, names: Iterable[str]) -> frozenset[str]:
@@ -45,23 +45,20 @@ def written_names(source: str, names: Iterable[str]) -> frozenset[str]:
     """
     wanted = frozenset(names)
     written: set[str] = set()
-    start = source.find("::run_impl(")
-    for line in source[max(start, 0) :].splitlines():
-        found = wanted.intersection(_WORD.findall(line))
+    for line, words in statements(source, "::run_impl("):
+        found = wanted.intersection(words)
         if found - written:
             written |= found & _written_in(line)
     return frozenset(written)
 
 
 def _written_in(line: str) -> set[str]:
-    if _DECLARATION.search(line) or line.lstrip().startswith("//"):
-        return set()
     rest = _METHOD.sub("", _READ_POINTER.sub("", line))
     shim = _SHIM.search(rest)
     is_statement = re.match(r"\s*(?:AOTI_TORCH_ERROR_CODE_CHECK\()?aoti_torch_", rest)
     if shim is None or not is_statement or shim[1].endswith("_"):
-        return set(_WORD.findall(rest))
+        return set(words_of(rest))
     arguments = _VIEW.sub(r"\1", rest[shim.end() :])
     if shim[1].endswith("_out"):
-        return set(_WORD.findall(arguments.partition(",")[0]))
+        return set(words_of(arguments.partition(",")[0]))
     return set()
