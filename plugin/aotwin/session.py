@@ -196,10 +196,8 @@ def run_time_of(session: Session) -> RunTime:
 
 def result_of(future: Future[_Value]) -> _Value:
     """What a future gives; a signal is noticed meanwhile."""
-    # A signal's exception in between could leave the future's lock taken, for which its job waits.
-    done = False
-    while not done:
+    while True:
+        # A signal's exception in between could leave the lock taken that the future's job needs.
         with undisturbed():
-            done = future in futures.wait([future], WAIT_SECONDS).done
-    with undisturbed():
-        return future.result()
+            if future in futures.wait([future], WAIT_SECONDS).done:
+                return future.result()

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from aotwin.adapters.archives.members import CHUNK_NBYTES, Member, Row, record_row, zip_info
 from aotwin.adapters.archives.standing_wheel import StandingWheel, remember_wheel
 from aotwin.adapters.storage.files import storage_errors
+from aotwin.termination import undisturbed
 
 
 class Draft:
@@ -112,8 +113,10 @@ class Draft:
         self._written.append(record_row(name, bytes.fromhex(sha256), nbytes))
         with storage_errors(self.wheel):
             self.file.flush()
-        self._beside.submit(self._hash, self.file.tell())
-        self._beside.submit(os.fsync, self.file.fileno())
+        # A signal's exception in between could leave a lock taken that the thread needs.
+        with undisturbed():
+            self._beside.submit(self._hash, self.file.tell())
+            self._beside.submit(os.fsync, self.file.fileno())
 
     def leave(self) -> str:
         """Let go of the finished wheel, for a later build to know it by what it was made of.

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+from aotwin.termination import undisturbed
+
 
 class Digest(Protocol):
     """What `hashlib` makes; its `update` lets other threads run."""
@@ -40,9 +42,14 @@ def write_hashed(
         return chunk
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="aotwin-hash") as worker:
-        ahead = worker.submit(hashed)
-        while (chunk := ahead.result()) is not None:
+        # A signal's exception in between could leave a lock taken that the worker needs.
+        with undisturbed():
             ahead = worker.submit(hashed)
+        while True:
+            with undisturbed():
+                chunk = ahead.result()
+                if chunk is None:
+                    return nbytes
+                ahead = worker.submit(hashed)
             write(chunk)
             nbytes += len(chunk)
-    return nbytes

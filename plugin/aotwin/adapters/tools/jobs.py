@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock, Semaphore
 from typing import Any, TypeAlias
 
+from aotwin.termination import undisturbed
+
 _Job: TypeAlias = tuple[Future[Any], Callable[[], Any]]
 
 
@@ -33,14 +35,17 @@ class Jobs(ThreadPoolExecutor):
             urgent: before all that is not, too.
         """
         future: Future[Any] = Future()
-        with self._lock:
-            (self._urgent if urgent else self._waiting).append((future, job))
-        self.submit(self._next)
+        # A signal's exception in between could leave a lock taken that the threads need.
+        with undisturbed():
+            with self._lock:
+                (self._urgent if urgent else self._waiting).append((future, job))
+            self.submit(self._next)
         return future
 
     def one_more(self) -> None:
         """Let one more run at a time: this process has done what it had to do beside them."""
-        self._free.release()
+        with undisturbed():
+            self._free.release()
 
     def _next(self) -> None:
         with self._free:
