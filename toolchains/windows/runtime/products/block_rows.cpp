@@ -28,8 +28,8 @@ struct Plan : Blocks {
 };
 
 void pack_rows(const Plan& plan, int64_t batch, int64_t group) {
-  const int64_t row = part(plan.product.m, plan.groups, group);
-  const int count = static_cast<int>(part(plan.product.m, plan.groups, group + 1) - row);
+  const int64_t row = row_of(plan, group);
+  const int count = static_cast<int>(row_of(plan, group + 1) - row);
   for (int64_t block = 0; block < plan.k_blocks; ++block) {
     pack_operand(plan.kernels, plan.product.a, plan.product.dtype, batch, plan.product.a.row, plan.product.a.column, row, count, count, block * plan.k_block,
                  k_of(plan, block), plan.panel_at(batch, group, block));
@@ -49,8 +49,8 @@ void multiply_panels(const Plan& plan, int64_t batch, int64_t column, char* sums
     const char* ahead = columns_of(plan, batch, column, block) + needed;
     char* to = sums;
     for (int64_t group = 0; group < plan.groups; ++group) {
-      const int64_t row = part(plan.product.m, plan.groups, group);
-      const int64_t count = part(plan.product.m, plan.groups, group + 1) - row;
+      const int64_t row = row_of(plan, group);
+      const int64_t count = row_of(plan, group + 1) - row;
       for (int64_t at = 0; at < block_columns; at += width, to += count * width * plan.size, ahead += times * asked) {
         plan.kernels.multiply_block[count](plan.panel_at(batch, group, block), columns_of(plan, batch, column + at, block), k, to, block == 0, ahead, asked, 0);
         if (block + 1 == plan.k_blocks) {

@@ -14,8 +14,9 @@ int64_t parts_of(int64_t whole, int64_t part) {
 }  // namespace
 
 Blocks::Blocks(const Product& of, const ProductKernels& with)
-    : product(of), kernels(with), size(of.dtype == Dtype::f64 ? 8 : 4), k_blocks(parts_of(of.k, with.k_most)), k_block(of.k), groups(parts_of(of.m, with.rows)),
-      panels(parts_of(of.n, with.width)),
+    : product(of), kernels(with), size(of.dtype == Dtype::f64 ? 8 : 4), a_size(static_cast<int64_t>(element_size(of.dtype))),
+      b_size(static_cast<int64_t>(element_size(of.b_dtype))), k_blocks(parts_of(of.k, with.k_most)), k_block(of.k), groups(parts_of(of.m, with.rows)),
+      height(groups == 0 ? 0 : of.m / groups), higher(groups == 0 ? 0 : of.m % groups), panels(parts_of(of.n, with.width)),
       ready(of.b_block != 0 && with.width == block_columns) {
   if (k_blocks > 1) {
     // In steps of a cache line.
@@ -26,17 +27,16 @@ Blocks::Blocks(const Product& of, const ProductKernels& with)
 
 RowGroup rows_of(const Blocks& blocks, int64_t batch, int64_t group, int64_t block) {
   const Product& product = blocks.product;
-  const auto element = static_cast<int64_t>(element_size(product.dtype));
-  const int64_t row = part(product.m, blocks.groups, group);
-  return {static_cast<const char*>(product.a.data) + (batch * product.a.batch + row * product.a.row + block * blocks.k_block) * element, product.a.row * element,
-          part(product.m, blocks.groups, group + 1) - row};
+  const int64_t row = row_of(blocks, group);
+  return {static_cast<const char*>(product.a.data) + (batch * product.a.batch + row * product.a.row + block * blocks.k_block) * blocks.a_size, product.a.row * blocks.a_size,
+          row_of(blocks, group + 1) - row};
 }
 
 const char* columns_of(const Blocks& blocks, int64_t batch, int64_t column, int64_t block) {
   const Product& product = blocks.product;
   const int64_t first = product.b_block != 0 ? column / block_columns * product.b_block + column % block_columns : column * product.b.column;
   const int64_t at = batch * product.b.batch + first + block * blocks.k_block * product.b.row;
-  return static_cast<const char*>(product.b.data) + at * static_cast<int64_t>(element_size(product.b_dtype));
+  return static_cast<const char*>(product.b.data) + at * blocks.b_size;
 }
 
 void pack_panel(const Blocks& blocks, int64_t batch, int64_t panel, int64_t block, char* to) {

@@ -10,9 +10,13 @@ struct Blocks {
   const Product& product;
   const ProductKernels& kernels;
   int64_t size;  // bytes of an element of the sums
+  int64_t a_size;
+  int64_t b_size;
   int64_t k_blocks;
   int64_t k_block;  // all but the last
   int64_t groups;   // of rows, of nearly the same height
+  int64_t height;   // of a group; the first `higher` of them have one row more
+  int64_t higher;
   int64_t panels;   // of columns
   bool ready;       // B lies as panels
 };
@@ -34,6 +38,11 @@ inline int64_t width_of(const Blocks& blocks, int64_t panel) {
 // Bytes of a panel of one block of k, `lanes` wide, in whole cache lines.
 inline int64_t panel_bytes(const Blocks& blocks, int64_t lanes) {
   return whole_lines((lanes * units_of(blocks, blocks.k_block) + panel_slack) * blocks.size);
+}
+
+// Where a group of rows begins.
+inline int64_t row_of(const Blocks& blocks, int64_t group) {
+  return blocks.height * group + std::min(group, blocks.higher);
 }
 
 // Rows of A as they lie, one block of k.

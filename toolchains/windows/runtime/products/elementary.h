@@ -69,17 +69,25 @@ AOTWIN_ALWAYS Vector<double> exp(Vector<double> x) {
 // 2^x for x <= 127, in half of exp's operations; 0 below -126 (no denormals). NaN stays. The largest relative error is 1.7e-7.
 AOTWIN_ALWAYS Vector<float> power_of_two(Vector<float> x) {
   typedef Vector<float> V;
+#if AOTWIN_LEVEL == 4
+  const V r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);  // x less the nearest integer
+#else
   const V magic = spread<float>(12582912.0F + 127.0F);  // rounds to an integer whose low bits are the power's exponent
   const V shifted = x + magic;
   const V r = x - (shifted - magic);
+#endif
   V p = spread<float>(1.3264727252754072e-3F);
   p = multiply_add(p, r, spread<float>(9.67151278585884e-3F));
   p = multiply_add(p, r, spread<float>(5.550733744471511e-2F));
   p = multiply_add(p, r, spread<float>(2.4022242083110510e-1F));
   p = multiply_add(p, r, spread<float>(6.931469775976771e-1F));
   p = multiply_add(p, r, spread<float>(1.0F));
+#if AOTWIN_LEVEL == 4
+  return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, spread<float>(-126.0F), _CMP_NLT_UQ), p, x - r);
+#else
   const V power = reinterpret_cast<V>(reinterpret_cast<Vector<int32_t>>(shifted) << 23);
   return x < spread<float>(-126.0F) ? V{} : p * power;
+#endif
 }
 
 AOTWIN_ALWAYS Vector<float> magnitude(Vector<float> x) {

@@ -88,9 +88,8 @@ RowGroup stage(const Plan& plan, const RowGroup& rows, int64_t k, char* to) {
       std::memcpy(to + i * stride, rows.data + i * rows.stride, static_cast<size_t>(units_of(plan, k) * plan.size));
     }
   } else {
-    const auto element = static_cast<int64_t>(element_size(plan.product.dtype));
     for (int64_t i = 0; i < rows.count; ++i) {
-      plan.kernels.pack_columns(plan.product.dtype, to + i * stride, rows.data + i * rows.stride, rows.stride / element, static_cast<int>(k), static_cast<int>(k), 1);
+      plan.kernels.pack_columns(plan.product.dtype, to + i * stride, rows.data + i * rows.stride, rows.stride / plan.a_size, static_cast<int>(k), static_cast<int>(k), 1);
     }
   }
   return {to, stride, rows.count};
@@ -110,8 +109,7 @@ void multiply_panel(const Plan& plan, const Tile& tile, const RowGroup* rows, co
   const int64_t width = width_of(plan, tile.unit.first + index);
   const int64_t k = units_of(plan, k_of(plan, block));
   const char* const panel = packed_panel(plan, tile.first_panel + index, block);
-  const auto element = static_cast<int64_t>(element_size(plan.product.dtype));
-  const int64_t step = 64 / plan.size * plan.kernels.unit * element;
+  const int64_t step = 64 / plan.size * plan.kernels.unit * plan.a_size;
   for (int64_t group = 0; group < tile.groups; ++group) {
     const RowGroup& needed = ahead[group];
     const bool few = tile.unit.panels * 4 < needed.count;
@@ -126,12 +124,12 @@ void multiply_panel(const Plan& plan, const Tile& tile, const RowGroup* rows, co
 // A panel's sums by columns, through a tile of rows.
 void finish_transposed(const Plan& plan, const Tile& tile, const Finish& finish, int64_t panel, const Own& own, int64_t lanes_before, int64_t lanes) {
   const void* lane[rows_most];
-  const int64_t first_row = part(plan.product.m, plan.groups, tile.first_group);
+  const int64_t first_row = row_of(plan, tile.first_group);
   const int64_t width = width_of(plan, panel);
   int count = 0;
   for (int64_t group = tile.first_group; group < tile.first_group + tile.groups; ++group) {
-    const int64_t row = part(plan.product.m, plan.groups, group);
-    const int64_t rows = part(plan.product.m, plan.groups, group + 1) - row;
+    const int64_t row = row_of(plan, group);
+    const int64_t rows = row_of(plan, group + 1) - row;
     const char* const from = own.sums + ((row - first_row) * lanes + lanes_before * rows) * plan.size;
     for (int64_t i = 0; i < rows; ++i) {
       lane[count++] = from + i * width * plan.size;

@@ -62,7 +62,7 @@ Ahead ahead_of_panel(const Plan& plan, int64_t batch, int64_t panel, int64_t blo
     const int64_t call = k_of(plan, block) / 16 * 1024;
     return {data, 64, 1024, call, call == 0 ? 0 : k_of(plan, block) * product.b.row * plan.size / call};
   }
-  const int64_t row = product.b.column * static_cast<int64_t>(element_size(product.b_dtype));
+  const int64_t row = product.b.column * plan.b_size;
   return {data, row, 64, 16 * row, (lanes_of(plan, panel) + 15) / 16};
 }
 
@@ -132,7 +132,7 @@ class Pass {
       const Ahead ahead = packed_now ? following : following_rows(index, group, block);
       const int64_t call = packed_now ? group : 0;
       const bool ask = call < ahead.calls;
-      const int64_t row = part(plan_.product.m, plan_.groups, first_group_ + group);
+      const int64_t row = row_of(plan_, first_group_ + group);
       const bool last = block + 1 == plan_.k_blocks;
       if (last && plan_.product.b_block != 0) {
         ask_for_results(finish_, row, rows.count, number * plan_.kernels.width, lanes_of(plan_, number));

@@ -45,8 +45,8 @@ struct Rows {
 Rows rows_of(const Plan& plan, int64_t tile) {
   const int64_t panel = part(plan.groups, plan.row_tiles, tile);
   const int64_t next = part(plan.groups, plan.row_tiles, tile + 1);
-  const int64_t row = part(plan.product.m, plan.groups, panel);
-  return {row, part(plan.product.m, plan.groups, next) - row, panel, next - panel};
+  const int64_t row = row_of(plan, panel);
+  return {row, row_of(plan, next) - row, panel, next - panel};
 }
 
 char* packed_panel(const Plan& plan, int64_t unit_panel, int64_t block) {
@@ -62,8 +62,8 @@ void pack_rows(const Plan& plan, int64_t index) {
   const int64_t absolute = start + index;
   const int64_t panel = absolute % plan.groups;
   const int64_t at_batch = batch + absolute / plan.groups;
-  const int64_t row = part(product.m, plan.groups, panel);
-  const int count = static_cast<int>(part(product.m, plan.groups, panel + 1) - row);
+  const int64_t row = row_of(plan, panel);
+  const int count = static_cast<int>(row_of(plan, panel + 1) - row);
   for (int64_t block = 0; block < plan.k_blocks; ++block) {
     void* const to = packed_panel(plan, index, block);
     const int64_t k = k_of(plan, block);
@@ -90,7 +90,6 @@ struct Ahead {
 };
 Ahead ahead_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
   const Product& product = plan.product;
-  const auto size = static_cast<int64_t>(element_size(product.b_dtype));
   Ahead ahead;
   ahead.data = plan.packed;
   if (product.pack_b != nullptr || column >= product.n || block >= plan.k_blocks) {
@@ -103,19 +102,19 @@ Ahead ahead_of(const Plan& plan, int64_t batch, int64_t column, int64_t block) {
     ahead.part = 64;
     ahead.step = 256;
     ahead.call = k_of(plan, block) / 16 * 256;
-    ahead.calls = ahead.call == 0 ? 0 : k_of(plan, block) * width * size / ahead.call;
+    ahead.calls = ahead.call == 0 ? 0 : k_of(plan, block) * width * plan.b_size / ahead.call;
   } else if (product.b.row == 1) {  // four columns a call
     ahead.data = from;
-    ahead.part = product.b.column * size;
-    ahead.step = 64 * size * plan.kernels.unit / plan.size;
+    ahead.part = product.b.column * plan.b_size;
+    ahead.step = 64 * plan.b_size * plan.kernels.unit / plan.size;
     ahead.call = 4 * ahead.part;
     ahead.calls = width / 4;
   } else if (product.b.column == 1) {  // one line of each row
     const int64_t rows_of_call = units_of(plan, k_of(plan, block)) * plan.size / 64 * 4;
     ahead.data = from;
-    ahead.part = product.b.row * size;
+    ahead.part = product.b.row * plan.b_size;
     ahead.step = 4 * ahead.part;
-    ahead.lines = std::max<int64_t>(1, width * size / 64);
+    ahead.lines = std::max<int64_t>(1, width * plan.b_size / 64);
     ahead.call = rows_of_call * ahead.part;
     ahead.calls = rows_of_call == 0 ? 0 : ahead.lines * (k_of(plan, block) / rows_of_call);
   }
@@ -229,7 +228,7 @@ void run_tile(const Plan& plan, const Tile& tile, const Tile& next, char* panel,
       char* to = sums + (plan.k_blocks == 1 ? 0 : at * tile.rows.count * plan.size);
       int64_t row = tile.rows.first;
       for (int64_t i = 0; i < tile.rows.panels; ++i) {
-        const int64_t height = part(plan.product.m, plan.groups, tile.rows.first_panel + i + 1) - row;
+        const int64_t height = row_of(plan, tile.rows.first_panel + i + 1) - row;
         const bool last = block + 1 == plan.k_blocks;
         if (last) {
           ask_for_results(finish, row, height, tile.first_column + at, count);
