@@ -10,6 +10,7 @@
 #include "barrier.h"
 #include "blocks.h"
 #include "few_rows.h"
+#include "own_panels.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -52,8 +53,12 @@ void multiply_panels(const Plan& plan, int64_t batch, int64_t column, char* sums
       const int64_t row = row_of(plan, group);
       const int64_t count = row_of(plan, group + 1) - row;
       for (int64_t at = 0; at < block_columns; at += width, to += count * width * plan.size, ahead += times * asked) {
+        const bool last = block + 1 == plan.k_blocks;
+        if (last) {
+          ask_for_results(finish, row, count, column + at, width);
+        }
         plan.kernels.multiply_block[count](plan.panel_at(batch, group, block), columns_of(plan, batch, column + at, block), k, to, block == 0, ahead, asked, 0);
-        if (block + 1 == plan.k_blocks) {
+        if (last) {
           plan.kernels.finish(finish, to, width, row, count, column + at, static_cast<int>(width));
         }
       }
@@ -74,7 +79,9 @@ void multiply_rows(const Plan& plan, int64_t batch, int64_t column, char* sums) 
 }  // namespace
 
 bool suits_block_rows(const Product& product, const ProductKernels& kernels) {
-  return product.b_block != 0 && kernels.multiply_block[1] != nullptr && product.dtype == Dtype::f32 && product.a.column == 1 &&
+  // With few terms the time is that of results, which one block has a little of in each row: panels of a task's own write them side by side.
+  const bool mostly_results = product.k <= kernels.k_most && product.m >= own_panels_least;
+  return product.b_block != 0 && !mostly_results && kernels.multiply_block[1] != nullptr && product.dtype == Dtype::f32 && product.a.column == 1 &&
          product.finish.column == 1 && product.batch * product.m * product.k * 4 <= bytes_of_rows;
 }
 
