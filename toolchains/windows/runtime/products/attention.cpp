@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <limits>
 
 #include "../threads/parallel.h"
 #include "attention_kernels.h"
 #include "packing.h"
+#include "shares.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -273,16 +273,16 @@ void attend_by_tiles(const Problem& p, const ProductKernels& products, const Att
     --panels;
   }
   const int64_t parts = (all_panels + panels - 1) / panels;
-  std::atomic<int64_t> next{0};
-  parallel(threads, [&](int, int) {
+  Shares shares(heads * parts);
+  parallel(threads, [&](int index, int count) {
     Worker<C> worker(p, products, kernels, panels);
-    for (int64_t task = next.fetch_add(1); task < heads * parts; task = next.fetch_add(1)) {
+    shares.each(index, count, [&](int64_t task) {
       const int64_t head = task / parts;
       // The last rows first: with a causal mask they are the longest tasks.
-      const int64_t index = parts - 1 - task % parts;
-      const int64_t first = part(all_panels, parts, index) * width;
-      worker.run(head / p.heads, head % p.heads, first, std::min(p.queries, part(all_panels, parts, index + 1) * width) - first);
-    }
+      const int64_t of_head = parts - 1 - task % parts;
+      const int64_t first = part(all_panels, parts, of_head) * width;
+      worker.run(head / p.heads, head % p.heads, first, std::min(p.queries, part(all_panels, parts, of_head + 1) * width) - first);
+    });
   });
 }
 

@@ -1,9 +1,9 @@
 // B is read once, from its first byte to its last, and multiplied where it lies: block after block, block of k after block of k, by all rows of A.
-// These are laid out as panels, once, by all threads, where they are more than one tile's; those of one tile stay where they are.
+// These are laid out as panels, once, by all threads, where they are more than one tile's; those of one tile stay where they are. Where there are
+// rows enough, each thread has some of its own, which no other thread's cache sees, and B is read once for each part of the rows.
 #include "block_rows.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "../core/tensor.h"
 #include "../threads/parallel.h"
@@ -11,15 +11,18 @@
 #include "blocks.h"
 #include "few_rows.h"
 #include "own_panels.h"
+#include "shares.h"
 
 namespace aotwin::runtime::products {
 namespace {
 
 constexpr int64_t bytes_of_rows = 1 << 20;  // of A: they stay in the second cache
 constexpr int64_t tasks_per_thread = 8;     // one that other work delays gets fewer of them
+constexpr int64_t rows_of_part = 56;         // at least: reading B must not take longer than multiplying by it
 
 struct Plan : Blocks {
   using Blocks::Blocks;
+  int64_t parts = 1;         // of the rows
   int64_t panel_stride = 0;  // bytes between A's panels
   char* packed = nullptr;
 
@@ -37,8 +40,10 @@ void pack_rows(const Plan& plan, int64_t batch, int64_t group) {
   }
 }
 
-// All rows of a batch element by one block of B, rows as panels. `sums` holds those of a panel after those of another.
-void multiply_panels(const Plan& plan, int64_t batch, int64_t column, char* sums) {
+// A part of a batch element's rows by one block of B, rows as panels. `sums` holds those of a panel after those of another.
+void multiply_panels(const Plan& plan, int64_t batch, int64_t of_rows, int64_t column, char* sums) {
+  const int64_t first_group = part(plan.groups, plan.parts, of_rows);
+  const int64_t last_group = part(plan.groups, plan.parts, of_rows + 1);
   const Finish finish = finish_of(plan.product, batch);
   const int64_t width = plan.kernels.width;
   for (int64_t block = 0; block < plan.k_blocks; ++block) {
@@ -46,10 +51,10 @@ void multiply_panels(const Plan& plan, int64_t batch, int64_t column, char* sums
     // What is needed next lies behind this, and is asked for in as many parts as there are calls.
     const int64_t needed = k * block_columns * plan.size;
     const int64_t times = std::max<int64_t>(1, k / 16 * 4);  // in a call
-    const int64_t asked = whole_lines(needed / (plan.groups * (block_columns / width) * times));
+    const int64_t asked = whole_lines(needed / ((last_group - first_group) * (block_columns / width) * times));
     const char* ahead = columns_of(plan, batch, column, block) + needed;
     char* to = sums;
-    for (int64_t group = 0; group < plan.groups; ++group) {
+    for (int64_t group = first_group; group < last_group; ++group) {
       const int64_t row = row_of(plan, group);
       const int64_t count = row_of(plan, group + 1) - row;
       for (int64_t at = 0; at < block_columns; at += width, to += count * width * plan.size, ahead += times * asked) {
@@ -89,29 +94,36 @@ void run_block_rows(const Product& product, const ProductKernels& kernels) {
   Plan plan(product, kernels);
   const int64_t blocks = product.n / block_columns;
   const int threads = threads_for(product);
-  const int64_t tasks = threads == 1 ? 1 : std::min(product.batch * blocks, tasks_per_thread * threads);
   const int64_t groups = plan.groups == 1 && kernels.multiply_rows_block[product.m] != nullptr ? 0 : product.batch * plan.groups;
+  plan.parts = std::clamp<int64_t>(product.m / rows_of_part, 1, threads);
+  const int64_t units = product.batch * plan.parts;
+  // Of some blocks and one unit's rows each.
+  const int64_t tasks_of_unit = threads == 1 ? 1 : std::min(blocks, (tasks_per_thread * threads + units - 1) / units);
   plan.panel_stride = panel_bytes(plan, (product.m + plan.groups - 1) / plan.groups);
   const int64_t sums_bytes = whole_lines(product.m * block_columns * plan.size);
   Scratch packed(static_cast<size_t>(groups * plan.k_blocks * plan.panel_stride));
   Scratch sums(static_cast<size_t>(sums_bytes * threads));
   plan.packed = packed.as<char>();
-  std::atomic<int64_t> next_group{0};
-  std::atomic<int64_t> next_task{0};
+  Shares packing(groups);
+  Shares shares(units * tasks_of_unit);
   Barrier barrier;
   parallel(threads, [&](int index, int count) {
-    for (int64_t group = next_group.fetch_add(1); group < groups; group = next_group.fetch_add(1)) {
-      pack_rows(plan, group / plan.groups, group % plan.groups);
-    }
+    packing.each(index, count, [&](int64_t group) { pack_rows(plan, group / plan.groups, group % plan.groups); });
     if (groups != 0) {
       barrier.wait(count);
     }
     char* const own = sums.as<char>() + index * sums_bytes;
-    for (int64_t task = next_task.fetch_add(1); task < tasks; task = next_task.fetch_add(1)) {
-      for (int64_t i = part(product.batch * blocks, tasks, task); i < part(product.batch * blocks, tasks, task + 1); ++i) {
-        (groups == 0 ? multiply_rows : multiply_panels)(plan, i / blocks, i % blocks * block_columns, own);
+    shares.each(index, count, [&](int64_t task) {
+      const int64_t unit = task / tasks_of_unit;
+      const int64_t end = part(blocks, tasks_of_unit, task % tasks_of_unit + 1);
+      for (int64_t block = part(blocks, tasks_of_unit, task % tasks_of_unit); block < end; ++block) {
+        if (groups == 0) {
+          multiply_rows(plan, unit, block * block_columns, own);
+        } else {
+          multiply_panels(plan, unit / plan.parts, unit % plan.parts, block * block_columns, own);
+        }
       }
-    }
+    });
   });
 }
 

@@ -4,7 +4,6 @@
 #include "lying_rows.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "barrier.h"
 #include "blocks.h"
 #include "few_rows.h"
+#include "shares.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -219,21 +219,17 @@ void run_lying_rows(const Product& product, const ProductKernels& kernels) {
     plan.groups_per_tile = even_parts(plan.units, plan.groups, groups_of_tile, threads);
     plan.row_tiles = (plan.groups + plan.groups_per_tile - 1) / plan.groups_per_tile;
     const int64_t tiles = plan.units * plan.row_tiles;
-    std::atomic<int64_t> next_piece{0};
-    std::atomic<int64_t> next_tile{0};
+    Shares packing(pieces);
+    Shares shares(tiles);
     Barrier barrier;
     parallel(threads, [&](int index, int count) {
       char* const mine = memory.as<char>() + index * own_bytes;
       const Own own{mine, mine + sums_bytes, mine + sums_bytes + transposed_bytes};
-      for (int64_t i = next_piece.fetch_add(1); i < pieces; i = next_piece.fetch_add(1)) {
-        pack_of_round(plan, i / plan.k_blocks, i % plan.k_blocks);
-      }
+      packing.each(index, count, [&](int64_t i) { pack_of_round(plan, i / plan.k_blocks, i % plan.k_blocks); });
       barrier.wait(count);
-      for (int64_t now = next_tile.fetch_add(1); now < tiles; now = next_tile.fetch_add(1)) {
-        const Tile tile = tile_of(plan, now);
-        const Tile next = tile_of(plan, std::min(now + count, tiles - 1));  // most likely
-        run_tile(plan, tile, next, own);
-      }
+      shares.each(index, count, [&](int64_t now) {
+        run_tile(plan, tile_of(plan, now), tile_of(plan, std::min(now + 1, tiles - 1)), own);
+      });
     });
   }
 }

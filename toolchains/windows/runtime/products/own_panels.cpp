@@ -4,13 +4,13 @@
 #include "own_panels.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "../core/tensor.h"
 #include "../threads/parallel.h"
 #include "blocks.h"
 #include "few_rows.h"
 #include "lying_rows.h"
+#include "shares.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -195,15 +195,15 @@ void run_own_panels(const Product& product, const ProductKernels& kernels) {
   const int64_t own_bytes = panels_bytes + whole_lines(plan.groups_of_tile * kernels.rows * panels_of_task * kernels.width * plan.size);
   Scratch memory(static_cast<size_t>(own_bytes * threads));
 
-  std::atomic<int64_t> next_task{0};
+  Shares shares(tasks);
   parallel(threads, [&](int index, int count) {
     char* const mine = memory.as<char>() + index * own_bytes;
     const Own own{mine, mine + panels_bytes};
-    for (int64_t now = next_task.fetch_add(1); now < tasks; now = next_task.fetch_add(1)) {
+    shares.each(index, count, [&](int64_t now) {
       const Task task = task_of(plan, now);
-      const Task next = task_of(plan, std::min(now + count, tasks - 1));  // most likely
+      const Task next = task_of(plan, std::min(now + 1, tasks - 1));  // most likely
       Pass(plan, task, next, own).run();
-    }
+    });
   });
 }
 

@@ -5,13 +5,13 @@
 #include "tiles.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "../core/tensor.h"
 #include "../threads/parallel.h"
 #include "barrier.h"
 #include "blocks.h"
 #include "few_rows.h"
+#include "shares.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -292,22 +292,18 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
     plan.panels_per_tile = even_parts(plan.units, plan.panels, panels_of_tile, threads);
     plan.column_tiles = (plan.panels + plan.panels_per_tile - 1) / plan.panels_per_tile;
     const int64_t tiles = plan.units * plan.column_tiles;
-    std::atomic<int64_t> next_panel{0};
-    std::atomic<int64_t> next_tile{0};
+    Shares rows(plan.lying ? 0 : panels);
+    Shares shares(tiles);
     Barrier barrier;
     parallel(threads, [&](int index, int count) {
       char* const panel = own.as<char>() + index * own_bytes;
       char* const sums = panel + b_panel_bytes;
-      for (int64_t i = next_panel.fetch_add(1); i < (plan.lying ? 0 : panels); i = next_panel.fetch_add(1)) {
-        pack_rows(plan, i);
-      }
+      rows.each(index, count, [&](int64_t i) { pack_rows(plan, i); });
       barrier.wait(count);
-      for (int64_t now = next_tile.fetch_add(1); now < tiles; now = next_tile.fetch_add(1)) {
-        const Tile tile = tile_of(plan, now);
+      shares.each(index, count, [&](int64_t now) {
         // Only a guess, for what is asked for ahead: who takes a tile before its time may keep another thread from it.
-        const Tile following = tile_of(plan, std::min(now + count, tiles - 1));
-        run_tile(plan, tile, following, panel, sums);
-      }
+        run_tile(plan, tile_of(plan, now), tile_of(plan, std::min(now + 1, tiles - 1)), panel, sums);
+      });
     });
   }
 }

@@ -3,19 +3,19 @@
 // back. 2.25 times fewer multiplications than taps have, and sums that are a ninth as long, so that the error is about the same.
 //
 // The order of work: the kernels are transformed and laid out as panels (kernels.h), as are some hundred tiles; then each task makes, for some
-// columns of results, all sixteen products, whose sums stay in a near cache until they are transformed back. Where no other task needs the
-// same kernels, it is the task that transforms them, block by block, and they never leave a near cache. A result depends on nothing but the
-// shape.
+// columns of results, all sixteen products, whose sums stay in a near cache until they are transformed back. Where there are tiles enough, each
+// thread has some hundred of its own, which no other's cache sees; else all threads work on the same. Where no other task needs the same kernels,
+// it is the task that transforms them, block by block, and they never leave a near cache. A result depends on nothing but the shape.
 #include "winograd_kernels.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
 #include "../threads/parallel.h"
 #include "barrier.h"
 #include "geometry.h"
 #include "packing.h"
+#include "shares.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -23,6 +23,7 @@ namespace {
 constexpr int64_t numbers = 16;            // of a transformed tile
 constexpr int64_t chunk_bytes = 1 << 20;   // of tiles that are transformed at a time,
 constexpr int64_t tiles_least = 140;       // but so many, since all kernels pass through the caches for each chunk
+constexpr int64_t own_tiles_least = 84;    // of a thread's own; fewer do not repay that each thread takes all kernels past them
 constexpr int64_t rows_of_task = 160;      // tiles: their sums are 330 kB
 constexpr int64_t apart = 272;             // more between the sixteen, which would fall into one set of a cache where sizes are powers of 2
 
@@ -67,10 +68,6 @@ struct Plan {
 // The rows of tiles of an image.
 int64_t rows_of_image(const Geometry& g) {
   return (g.out[1] + 1) / 2;
-}
-
-int64_t part(int64_t whole, int64_t parts, int64_t index) {
-  return whole / parts * index + std::min(index, whole % parts);
 }
 
 void transform_tile(const Plan& plan, int64_t tile, float* to) {
@@ -216,6 +213,32 @@ int64_t groups_for(const Plan& plan, int64_t tiles, int64_t column_panels, int t
   return groups;
 }
 
+// How rows of tiles are cut into chunks, which are transformed at a time.
+struct Chunks {
+  int64_t count;
+  int64_t most;  // rows
+  bool own;      // each is one thread's
+};
+Chunks chunks_of(const Plan& plan, int64_t tile_rows, int threads) {
+  const int64_t row_bytes = numbers * plan.tiles_of_row * plan.g.channels * 4;
+  const int64_t fitting = chunk_bytes / row_bytes;
+  const bool enough = fitting * plan.tiles_of_row >= own_tiles_least && tile_rows * plan.tiles_of_row >= threads * own_tiles_least && tile_rows >= 4 * threads;
+  const int64_t least = (tiles_least + plan.tiles_of_row - 1) / plan.tiles_of_row;
+  const int64_t most = enough ? fitting : std::max(fitting, least);
+  int64_t count = (tile_rows + most - 1) / most;
+  if (enough) {
+    count = std::min((count + threads - 1) / threads * threads, tile_rows);
+  }
+  return {count, (tile_rows + count - 1) / count, enough && count > 1};
+}
+
+void set_chunk(Plan& plan, int64_t tile_rows, const Chunks& chunks, int64_t index, int64_t column_panels, int threads) {
+  plan.first_row = part(tile_rows, chunks.count, index);
+  plan.tiles = (part(tile_rows, chunks.count, index + 1) - plan.first_row) * plan.tiles_of_row;
+  plan.row_panels = (plan.tiles + plan.kernels.rows - 1) / plan.kernels.rows;
+  plan.groups = groups_for(plan, plan.tiles, column_panels, threads);
+}
+
 }  // namespace
 
 bool suits_winograd(const Geometry& g) {
@@ -232,55 +255,74 @@ void convolve_winograd(const Geometry& g, const void* input, const void* weight,
   Plan plan = {g, finish, kernels, static_cast<const float*>(input), nullptr, static_cast<const float*>(weight), nullptr, (g.out[2] + 1) / 2,
                0, 0, 0, 0, 0, 0, 0, false, nullptr};
   const int64_t tile_rows = g.batch * rows_of_image(g);
-  const int64_t row_bytes = numbers * plan.tiles_of_row * g.channels * 4;
-  const int64_t least = (tiles_least + plan.tiles_of_row - 1) / plan.tiles_of_row;
-  const int64_t rows_most = std::max(chunk_bytes / row_bytes, least);
-  const int64_t chunks = (tile_rows + rows_most - 1) / rows_most;
-  const int64_t chunk_rows = (tile_rows + chunks - 1) / chunks;
+  const int threads = thread_count();
+  const Chunks chunks = chunks_of(plan, tile_rows, threads);
   plan.k_blocks = (g.channels + kernels.k_most - 1) / kernels.k_most;
   plan.k_block = ((g.channels + plan.k_blocks - 1) / plan.k_blocks + 15) / 16 * 16;
   plan.k_blocks = (g.channels + plan.k_block - 1) / plan.k_block;
   plan.panel_stride = (kernels.rows * plan.k_block + panel_slack + 15) / 16 * 16;
 
-  const int64_t panels_most = (chunk_rows * plan.tiles_of_row + kernels.rows - 1) / kernels.rows;
+  const int64_t panels_most = (chunks.most * plan.tiles_of_row + kernels.rows - 1) / kernels.rows;
   const int64_t column_panels = (g.out_channels + kernels.width - 1) / kernels.width;
-  const int threads = thread_count();
   const int64_t sums_size = numbers * (rows_of_task + kernels.rows) * kernels.width;
   const int64_t kernels_size = numbers * block_plane(plan) + panel_slack;
   const int64_t results_size = std::max(4 * plan.tiles_of_row * kernels.width, numbers * plan.tiles_plane());
   const int64_t room_size = sums_size + kernels_size + results_size;
   Scratch zeros(static_cast<size_t>(g.channels * 4));
   plan.groups = groups_for(plan, tile_rows * plan.tiles_of_row, column_panels, threads);
-  plan.by_task = g.by_terms() && chunks == 1 && plan.groups == 1;
+  plan.by_task = g.by_terms() && chunks.count == 1 && plan.groups == 1;
   Scratch columns(static_cast<size_t>(((plan.by_task ? 0 : column_panels * numbers * plan.columns_plane()) + panel_slack) * 4));
-  Scratch packed(static_cast<size_t>(numbers * plan.k_blocks * panels_most * plan.panel_stride * 4));
+  const int64_t packed_size = numbers * plan.k_blocks * panels_most * plan.panel_stride;
+  Scratch packed(static_cast<size_t>(packed_size * (chunks.own ? threads : 1) * 4));
   Scratch rooms(static_cast<size_t>(threads * room_size * 4));
   std::memset(zeros.data(), 0, static_cast<size_t>(g.channels * 4));
   plan.zeros = zeros.as<float>();
   plan.columns = columns.as<float>();
   plan.packed = packed.as<float>();
-  std::atomic<int64_t> next_kernel{0};
-  for (int64_t begin = 0; begin < tile_rows; begin += chunk_rows) {
-    plan.first_row = begin;
-    plan.tiles = std::min(chunk_rows, tile_rows - begin) * plan.tiles_of_row;
-    plan.row_panels = (plan.tiles + kernels.rows - 1) / kernels.rows;
-    plan.groups = groups_for(plan, plan.tiles, column_panels, threads);
-    std::atomic<int64_t> next_panel{0};
-    std::atomic<int64_t> next_task{0};
+  const auto room_of = [&](int index) {
+    float* const own = rooms.as<float>() + index * room_size;
+    return Room{own, own + sums_size, own + sums_size + kernels_size};
+  };
+  Shares of_kernels(plan.by_task ? 0 : column_panels * plan.k_blocks);
+  const auto transform_kernels = [&](int index, int count) {
+    of_kernels.each(index, count, [&](int64_t i) {
+      const int64_t panel = i / plan.k_blocks;
+      const int64_t block = i % plan.k_blocks;
+      pack_kernels(plan, panel, block, shared_kernels(plan, panel, block), room_of(index).kernels);
+    });
+  };
+  if (chunks.own) {
+    Shares shares(chunks.count);
     Barrier barrier;
     parallel(threads, [&](int index, int count) {
-      float* const own = rooms.as<float>() + index * room_size;
-      const Room room = {own, own + sums_size, own + sums_size + kernels_size};
-      for (int64_t i = next_kernel.fetch_add(1); i < (plan.by_task ? 0 : column_panels * plan.k_blocks); i = next_kernel.fetch_add(1)) {
-        pack_kernels(plan, i / plan.k_blocks, i % plan.k_blocks, shared_kernels(plan, i / plan.k_blocks, i % plan.k_blocks), room.kernels);
-      }
-      for (int64_t i = next_panel.fetch_add(1); i < plan.row_panels; i = next_panel.fetch_add(1)) {
-        pack_tiles(plan, i, room.results);
-      }
+      transform_kernels(index, count);
       barrier.wait(count);
-      for (int64_t i = next_task.fetch_add(1); i < column_panels * plan.groups; i = next_task.fetch_add(1)) {
-        run_task(plan, i, room);
+      Plan own = plan;
+      own.packed += index * packed_size;
+      shares.each(index, count, [&](int64_t chunk) {
+        set_chunk(own, tile_rows, chunks, chunk, column_panels, 1);
+        for (int64_t i = 0; i < own.row_panels; ++i) {
+          pack_tiles(own, i, room_of(index).results);
+        }
+        for (int64_t i = 0; i < column_panels * own.groups; ++i) {
+          run_task(own, i, room_of(index));
+        }
+      });
+    });
+    return;
+  }
+  for (int64_t chunk = 0; chunk < chunks.count; ++chunk) {
+    set_chunk(plan, tile_rows, chunks, chunk, column_panels, threads);
+    Shares panels(plan.row_panels);
+    Shares tasks(column_panels * plan.groups);
+    Barrier barrier;
+    parallel(threads, [&](int index, int count) {
+      if (chunk == 0) {
+        transform_kernels(index, count);
       }
+      panels.each(index, count, [&](int64_t i) { pack_tiles(plan, i, room_of(index).results); });
+      barrier.wait(count);
+      tasks.each(index, count, [&](int64_t i) { run_task(plan, i, room_of(index)); });
     });
   }
 }
