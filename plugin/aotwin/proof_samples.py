@@ -99,5 +99,7 @@ class Samples:
     #: for each call, one for each of `outputs`
     results: tuple[tuple[StoredTensor, ...], ...]
     outputs: tuple[ExpectedResult, ...]
+    #: how long the longest call took eagerly; 0 where that is not known
+    seconds: float = 0.0
     #: of what made them
     versions: Mapping[str, str] = field(default_factory=dict)

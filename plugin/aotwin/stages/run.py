@@ -190,6 +190,7 @@ def _run_with_wine(
     *,
     target: str,
 ) -> RunReport:
+    from aotwin.adapters.tools.patience import Patience
     from aotwin.adapters.tools.wine import linux_path, ready_session, windows_path
     from aotwin.adapters.tools.zig import find_zig
     from aotwin.stages.sdk import build_run_program
@@ -209,7 +210,9 @@ def _run_with_wine(
         options,
     )
     with closing(wine) as session:
-        done = session.run([windows_path(program), *arguments], timeout=None, check=False)
+        command = [windows_path(program), *arguments]
+        # It may compute for hours: nobody knows how often it was asked to.
+        done = session.run(command, timeout=None, patience=Patience(), check=False)
     text = done.stdout
     if options.json and done.returncode == 0:
         text = json.dumps(_with_linux_paths(json.loads(text)), ensure_ascii=False) + "\n"

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from aotwin.errors import ToolError
 from aotwin.proof_samples import ExpectedResult, Samples, StoredTensor
-from aotwin.stages.proof.host import DllRun, Ran, _ran, host_command, job_lines, read_said
+from aotwin.stages.proof.host import (
+    DllRun,
+    Ending,
+    Ran,
+    _ran,
+    host_command,
+    job_lines,
+    patience_for,
+    read_said,
+)
 from aotwin.target.toolchain import load_toolchain
 
 INPUT = StoredTensor("bfloat16", (2, 3), 64, 12)
@@ -19,8 +29,13 @@ SAMPLES = Samples(
 )  # fmt: skip
 
 
-def ran(text: str, count: int = 1) -> Ran:
-    return _ran(read_said(text, count)[count - 1], Path("/w/found0"), 5)
+#: why a watch ended the program
+SILENT = "said nothing and used no processor time for 5 minutes"
+
+
+def ran(text: str, job: int = 0, calls: int = 2, hung: str = "") -> Ran:
+    lines = read_said(text, 3)[job]
+    return _ran(lines, calls, Path("/w/found0"), Ending(text, exit_code=5, hung=hung))
 
 
 def test_a_job_names_library_dll_inputs_and_calls() -> None:
@@ -45,7 +60,9 @@ def test_a_path_of_two_lines_is_refused() -> None:
 
 
 def test_results_are_read_call_by_call() -> None:
-    text = "job\nopened\nresult 1 0 8 1 2\nresult 0 8 0 0\nran\nresult 13 8 1 0\nran\ndone\n"
+    text = (
+        "job\nopened\nresult 1 0 8 1 2\nresult 0 8 0 0\nran\nresult 13 8 1 0\nran\nclosed\ndone\n"
+    )
     first = (StoredTensor("float32", (2,), 0, 8), None)
     assert ran(text) == Ran((first, (StoredTensor("bool", (), 8, 1),)), Path("/w/found0"))
 
@@ -65,18 +82,45 @@ def test_a_cpu_that_lacks_something_is_no_failure_of_the_model() -> None:
         ("job\nopened\nresult 1 0 4 0\nran\ncrashed 0xc0000005\n",
          "it crashed in call 1 (exception 0xc0000005)"),
         ("job\ncrashed 0xc000001d\n", "it crashed while it was opened (exception 0xc000001d)"),
-        ("job\nopened\nresult 1 0 4 0\n", "the process ended with exit code 5"),
-        ("", "the process ended with exit code 5"),
+        ("job\nopened\nresult 1 0 4 0\n", "the process ended in call 0 (exit code 5)"),
+        ("job\nopened\n", "the process ended in call 0 (exit code 5)"),
+        ("job\n", "the process ended while it was opened (exit code 5)"),
+        ("", "it was not run: one before it ended the process"),
     ],
 )  # fmt: skip
 def test_what_went_wrong_is_told(said: str, failure: str) -> None:
     assert ran(said).failure == failure
 
 
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ("job\n", "while it was opened"),
+        ("job\nopened\n", "in call 0"),
+        ("job\nopened\nresult 1 0 4 0\nran\nresult 1 4 4 0\n", "in call 1"),
+        ("job\nopened\nran\nran\n", "while it was closed"),
+        ("job\nopened\nran\nran\nclosed\ndone\n", "when all was done"),
+    ],
+)
+def test_it_is_told_where_a_model_hung(said: str, where: str) -> None:
+    failure = ran(said, hung=SILENT).failure
+    assert failure == f"it hung {where}: aotwin-prove.exe {SILENT}, and was ended"
+
+
 def test_jobs_are_told_apart() -> None:
-    text = "job\nfailed load 0 x\njob\nopened\nresult 1 0 4 0\nran\ndone\n"
-    assert ran(text, 2).failure == ""
+    text = "job\nfailed load 0 x\njob\nopened\nresult 1 0 4 0\nran\nclosed\njob\n"
+    assert ran(text, 0, hung=SILENT).failure == "its run time cannot be loaded: x"
+    assert ran(text, 1, calls=1, hung=SILENT).failure == ""
+    assert "it hung while it was opened" in ran(text, 2, hung=SILENT).failure
     assert [bool(lines) for lines in read_said("job\nopened\n", 3)] == [True, False, False]
+
+
+def test_a_model_that_is_slow_in_eager_gets_more_time() -> None:
+    run = DllRun(Path("/m/a.dll"), Path("/l/aotwin.dll"), None, SAMPLES, 1)
+    slow = replace(run, samples=replace(SAMPLES, seconds=600.0))
+    assert patience_for([run]).computing == 3600
+    assert patience_for([run, slow]).computing == 60_000
+    assert patience_for([slow]).waiting == patience_for([run]).waiting == 300
 
 
 def test_the_program_is_no_dll() -> None:

@@ -263,7 +263,10 @@ void obey(const std::string& word, std::istringstream& words, State& state) {
     state.job->run(state.inputs, count);
     state.inputs.clear();
     say("ran");
-  } else if (word != "end") {
+  } else if (word == "end") {
+    state.job.reset();
+    say("closed");
+  } else {
     throw Failure{"read", 0, "unknown word " + word};
   }
 }

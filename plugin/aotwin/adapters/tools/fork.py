@@ -17,16 +17,16 @@ import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
+from aotwin.adapters.tools.patience import Patience, Watch, processor_seconds
 from aotwin.errors import ToolError
 from aotwin.termination import WAIT_SECONDS, undisturbed
 
-#: looks at a fork, `WAIT_SECONDS` apart, at which it has not used the CPU since the one before,
-#: after which it waits for something that will not come
-_PATIENCE = 240
+_PATIENCE = Patience()
 _PR_SET_PDEATHSIG = 1
 _ALONE = "with one job (AOTWIN_JOBS=1), which needs no such process"
 
@@ -78,12 +78,10 @@ class Fork:
             ToolError: it has ended, or waits for what will not come.
             Whatever was raised in it.
         """
-        idle, used = 0, self._used()
+        watch = Watch(_PATIENCE, partial(processor_seconds, self._pid))
         try:
             while not self._connection.poll(WAIT_SECONDS):
-                before, used = used, self._used()
-                idle = idle + 1 if used == before else 0
-                if idle > _PATIENCE:
+                if watch.waited(WAIT_SECONDS):
                     raise self._stuck()
             message = self._connection.recv()
         except (EOFError, OSError) as error:
@@ -109,14 +107,6 @@ class Fork:
             if self._status is None:
                 os.kill(self._pid, signal.SIGKILL)
                 self._status = os.waitpid(self._pid, 0)[1]
-
-    def _used(self) -> str:
-        """CPU time that it has used, in whatever unit."""
-        try:
-            fields = Path(f"/proc/{self._pid}/stat").read_text("latin-1").rpartition(")")[2]
-            return " ".join(fields.split()[11:13])
-        except OSError:
-            return ""
 
     def _ended(self) -> ToolError:
         return ToolError(

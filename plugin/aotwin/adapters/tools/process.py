@@ -7,19 +7,21 @@ does its work in processes of its own.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from aotwin.adapters.tools.patience import NoProgressError, Patience, Watch, processor_seconds
 from aotwin.errors import ToolError
 from aotwin.progress import COMMANDS
 from aotwin.termination import WAIT_SECONDS, undisturbed
@@ -85,6 +87,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float | None = None,
+    patience: Patience | None = None,
     stdin: str | None = None,
     gives_way: bool = False,
 ) -> subprocess.CompletedProcess[str]:
@@ -97,6 +100,7 @@ def run(
         environment: all variables, in place of this process's environment.
         cwd: working folder.
         timeout: seconds.
+        patience: without a sign of progress; by default it may take its time.
         stdin: what it can read there, such as a password; nothing by default.
         gives_way: to whatever else wants the CPU, this process before all.
 
@@ -104,7 +108,8 @@ def run(
         The finished process, whatever its exit code.
 
     Raises:
-        ToolError: the program cannot be started, or takes longer than `timeout`.
+        ToolError: the program cannot be started, or takes longer than `timeout`. From a
+            `NoProgressError` where patience was at its end.
     """
     children = _children.get()
     process: subprocess.Popen[bytes] | None = None
@@ -123,12 +128,18 @@ def run(
             children.add(process)
         if gives_way:
             _give_way(process)
-        outputs = output_of(process, None if stdin is None else stdin.encode(), timeout)
+        outputs = output_of(process, None if stdin is None else stdin.encode(), timeout, patience)
     except subprocess.TimeoutExpired as error:
         raise ToolError(
             f"{tool} did not end within {timeout:.0f} seconds",
             cause=" ".join(command[:6]),
             next_step="Try again on a less busy machine; please report it if it never ends.",
+        ) from error
+    except NoProgressError as error:
+        raise ToolError(
+            f"{tool} was ended: it {error.reason}",
+            cause=" ".join(command[:6]),
+            next_step="Try once more; please report it if that happens again.",
         ) from error
     finally:
         if process is not None:
@@ -139,30 +150,57 @@ def run(
 
 
 def output_of(
-    process: subprocess.Popen[bytes], stdin: bytes | None = None, timeout: float | None = None
+    process: subprocess.Popen[bytes],
+    stdin: bytes | None = None,
+    timeout: float | None = None,
+    patience: Patience | None = None,
 ) -> tuple[bytes, bytes]:
     """Wait for a program of `start`.
 
     Args:
         stdin: what it can read there.
-        timeout: seconds.
+        timeout: seconds. Those in which the machine slept, or this process was stopped, do not
+            count.
+        patience: without a sign of progress.
 
     Returns:
         What it wrote to stdout and stderr where these are pipes.
 
     Raises:
         subprocess.TimeoutExpired: it takes longer.
+        NoProgressError: patience is at its end.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
+    left = math.inf if timeout is None else timeout
+    watch = patience and Watch(patience, partial(processor_seconds, process.pid))
     while True:
-        left = WAIT_SECONDS if deadline is None else min(deadline - time.monotonic(), WAIT_SECONDS)
+        seconds = min(left, WAIT_SECONDS)
         try:
-            return process.communicate(stdin, timeout=max(left, 0))
-        except subprocess.TimeoutExpired:
-            if deadline is not None and time.monotonic() >= deadline:
+            return process.communicate(stdin, timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            left -= seconds
+            if left <= 0:
                 raise
+            said, complained = error.stdout or b"", error.stderr or b""
+            if watch and (reason := watch.waited(seconds, len(said) + len(complained))):
+                raise NoProgressError(reason, _text(said)) from None
             # The wait goes on with what was given to it.
             stdin = None
+
+
+def ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether a program of `start` ends by itself, its pipes left alone.
+
+    Args:
+        seconds: counted as in `output_of`.
+    """
+    while seconds > 0:
+        try:
+            process.wait(min(seconds, WAIT_SECONDS))
+        except subprocess.TimeoutExpired:
+            seconds -= WAIT_SECONDS
+        else:
+            return True
+    return False
 
 
 def start(
@@ -174,8 +212,9 @@ def start(
     cwd: Path | None = None,
     stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.DEVNULL,
+    stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
-    """Start a command that goes on beside this process, its stderr captured.
+    """Start a command that goes on beside this process.
 
     Whoever starts it calls `end` in the end.
 
@@ -183,7 +222,7 @@ def start(
         command: the program and its arguments; never a shell line.
         tool: what to call the program in messages.
         env, environment, cwd: as for `run`.
-        stdin, stdout: where they come from and go to, as for `subprocess.Popen`.
+        stdin, stdout, stderr: where they come from and go to, as for `subprocess.Popen`.
 
     Raises:
         ToolError: the program cannot be started.
@@ -195,7 +234,7 @@ def start(
             list(command),
             stdin=stdin,
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             env={**visible(os.environ if environment is None else environment), **(env or {})},
             cwd=cwd,
             start_new_session=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import os
+import selectors
 import shutil
 import subprocess
 import threading
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aotwin.adapters.storage.cache import build_once, cache_dir
-from aotwin.adapters.tools.process import run, visible
+from aotwin.adapters.tools.patience import WAITING, Patience
+from aotwin.adapters.tools.process import end, ends_within, run, start, visible
 from aotwin.errors import ToolError
+from aotwin.termination import WAIT_SECONDS
 
 #: where distributions put Wine's programs when they are not on PATH
 _FOLDERS = ("/usr/lib/wine", "/opt/wine-stable/bin")
@@ -37,6 +40,8 @@ _FIXED: Mapping[str, str] = {
     # Linux lets a process use AMX only after a system call that no Windows program makes.
     "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16",
 }
+#: seconds that Wine may take for its Windows folder; it needs some ten
+_SETS_UP = 600.0
 #: a Windows path cannot hold these; a Linux path can
 _NOT_IN_WINDOWS_NAMES = frozenset('<>:"|?*\\')
 
@@ -93,27 +98,28 @@ def make_prefix(wine: Wine, prefix: Path) -> None:
     # Torch refuses what calls itself an older Windows; Wine 8 does by default.
     version = ["reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f"]
     for command in (["wineboot", "--init"], version):
-        done = _quietly([str(wine.loader), *command], environment)
-        if done != 0:
+        problem = _quietly([str(wine.loader), *command], environment)
+        if problem:
+            _quietly([str(wine.server), "-k"], environment)
             raise ToolError(
                 "Wine cannot set up its Windows folder",
-                cause=f"wine {command[0]} failed with exit code {done}",
+                cause=f"wine {command[0]} {problem}",
                 next_step="Run WINEPREFIX=/tmp/prefix wine wineboot --init by hand to see why.",
             )
     # The registry is on disk only when the server has ended.
     _quietly([str(wine.server), "-w"], environment)
 
 
-def _quietly(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def _quietly(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Run a program to its end; returns what went wrong."""
     # Not `process.run`: Wine's services keep the pipes open long after the program has ended.
-    return subprocess.run(
-        list(command),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=dict(environment),
-        check=False,
-    ).returncode
+    process = start(command, tool="Wine", environment=environment, stderr=subprocess.DEVNULL)
+    try:
+        if not ends_within(process, _SETS_UP):
+            return f"did not end within {_SETS_UP:.0f} seconds"
+    finally:
+        end(process)
+    return f"failed with exit code {process.returncode}" if process.returncode else ""
 
 
 def program_environment(
@@ -177,15 +183,16 @@ class Session:
         with self._lock:
             if self._keeper is not None and self._keeper.poll() is None:
                 return
-            self._keeper = subprocess.Popen(
-                [self.wine.loader, "cmd", "/c", "echo ready& set /p end="],
+            self._keeper = start(
+                [str(self.wine.loader), "cmd", "/c", "echo ready& set /p end="],
+                tool="Wine",
+                environment=self.environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=self.environment(),
             )
             atexit.register(self.close)
-            ready = self._keeper.stdout.readline() if self._keeper.stdout else b""
+            ready = _first_line(self._keeper)
         if not ready.startswith(b"ready"):
             self.close()
             raise ToolError(
@@ -199,11 +206,14 @@ class Session:
         atexit.unregister(self.close)
         with self._lock:
             keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            for pipe in (keeper.stdin, keeper.stdout):
-                if pipe is not None:
-                    pipe.close()
-            keeper.wait()
+        if keeper is None:
+            return
+        if keeper.stdin is not None:
+            keeper.stdin.close()
+        if not ends_within(keeper, WAITING):
+            # Whatever else runs in this prefix waits for the same server.
+            _quietly([str(self.wine.server), "-k"], self.environment())
+        end(keeper)
 
     def run(
         self,
@@ -212,6 +222,7 @@ class Session:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float | None = 600,
+        patience: Patience | None = None,
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run a Windows program to its end: no stdin, pipes, UTF-8.
@@ -222,7 +233,8 @@ class Session:
             The finished process. Linux keeps 8 bits of a Windows exit code.
 
         Raises:
-            ToolError: it takes longer than `timeout` seconds, or `check` is set and it fails.
+            ToolError: it takes longer than `timeout` seconds, or shows no progress for longer than
+                `patience` has, as `process.run` tells it; or `check` is set and it fails.
         """
         self.start()
         done = run(
@@ -231,6 +243,7 @@ class Session:
             environment=self.environment(env),
             cwd=cwd,
             timeout=timeout,
+            patience=patience,
         )
         if check and done.returncode != 0:
             raise ToolError(
@@ -239,6 +252,17 @@ class Session:
                 next_step="Mend what its own lines say, or report them.",
             )
         return done
+
+
+def _first_line(process: subprocess.Popen[bytes]) -> bytes:
+    """What a program of `start` says first; nothing where that does not come."""
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        for _ in range(int(WAITING / WAIT_SECONDS)):
+            if selector.select(WAIT_SECONDS):
+                return process.stdout.readline()
+    return b""
 
 
 def ready_session() -> Session:

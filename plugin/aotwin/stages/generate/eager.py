@@ -8,6 +8,7 @@ model that writes them sees what the calls before have written, as the DLL does.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ def eager_samples(
         inputs=tuple(inputs),
         results=tuple(results),
         outputs=run.outputs(),
+        seconds=run.seconds,
         versions={"torch": str(torch.__version__)},
     )
 
@@ -110,6 +112,8 @@ class _Run:
         self._exact: Callable[[list[Any]], list[Any]] | None = exact_run(program, state)
         self._found = [_Found() for _ in self.form.outputs]
         self._random = random_results(program)
+        #: how long the longest call took
+        self.seconds = 0.0
 
     def _own_buffers(self) -> dict[str, Any]:
         """Give the module copies of the program's buffers; returns these as they are now."""
@@ -166,12 +170,14 @@ class _Run:
 
         in_spec = self._program.call_spec.in_spec
         args, kwargs = _pytree.tree_unflatten([_copied(leaf) for leaf in leaves], in_spec)
+        began = time.monotonic()
         try:
             result = self._module(*args, **kwargs)
         except Exception as error:
             raise self._wrong(
                 index, f"{type(error).__name__}: {str(error).strip()[:_MAX_CAUSE_CHARACTERS]}"
             ) from error
+        self.seconds = max(self.seconds, time.monotonic() - began)
         found, spec = _pytree.tree_flatten(result)
         if spec != self._program.call_spec.out_spec:
             raise self._wrong(index, "its results are nested in another way than the program's")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aotwin.adapters.storage.cache import build_once, cache_dir
+from aotwin.adapters.tools.patience import NoProgressError, Patience
 from aotwin.adapters.tools.wine import ready_session, windows_path
 from aotwin.adapters.tools.zig import Zig
 from aotwin.errors import ToolError
@@ -28,6 +29,9 @@ _FLAGS = ("-municode", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fno-saniti
           "-DNOMINMAX")  # fmt: skip
 #: value of aotwin_status: the CPU lacks what the DLL was compiled for
 _CPU = 4
+#: seconds without a word, however much is computed, and the same for eager's longest call as a
+#: multiple of it: an operator of our run time may be much slower than torch's
+_COMPUTING, _TIMES_EAGER = 3600.0, 100
 
 
 @dataclass(frozen=True)
@@ -84,15 +88,25 @@ def host_command(toolchain: Toolchain) -> list[str]:
     ]  # fmt: skip
 
 
-def run_dlls(runs: Sequence[DllRun], host: Path, folder: Path) -> list[Ran]:
+def patience_for(runs: Sequence[DllRun]) -> Patience:
+    """How long the program may go without a word: it has one for each opening and each result."""
+    slowest = max((run.samples.seconds for run in runs), default=0.0)
+    return Patience(computing=max(_COMPUTING, _TIMES_EAGER * slowest))
+
+
+def run_dlls(
+    runs: Sequence[DllRun], host: Path, folder: Path, patience: Patience | None = None
+) -> list[Ran]:
     """Run DLLs under Wine, one after the other in one process.
 
     Args:
         host: of `build_host`.
         folder: for jobs and results.
+        patience: by default that of `patience_for`.
 
     Returns:
-        One for each; a crash ends the process, so that those behind it have not run.
+        One for each; one that crashes or hangs ends the process, so that those behind it have not
+        run.
 
     Raises:
         ToolError: Wine is missing or failed.
@@ -100,21 +114,49 @@ def run_dlls(runs: Sequence[DllRun], host: Path, folder: Path) -> list[Ran]:
     jobs = folder / "jobs"
     lines = [line for index, run in enumerate(runs) for line in job_lines(run, f"found{index}")]
     jobs.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    with closing(ready_session()) as session:
-        done = session.run(
-            [windows_path(host), windows_path(jobs)], cwd=folder, timeout=None, check=False
-        )
-    said = read_said(done.stdout, len(runs))
+    command = [windows_path(host), windows_path(jobs)]
+    ending = _run_program(command, folder, patience or patience_for(runs))
+    said = read_said(ending.said, len(runs))
     if not any(said):
         raise ToolError(
             f"{PROGRAM} does not run under Wine",
-            cause=(done.stderr.strip() or done.stdout.strip())[-2000:]
-            or f"exit code {done.returncode}",
+            cause=ending.complaint[-2000:] or ending.failure("before it said anything"),
             next_step="Run aotwin doctor, and WINEDEBUG=+err wine cmd /c ver, to see why.",
         )
     return [
-        _ran(lines, folder / f"found{index}", done.returncode) for index, lines in enumerate(said)
+        _ran(lines, len(run.samples.inputs), folder / f"found{index}", ending)
+        for index, (lines, run) in enumerate(zip(said, runs, strict=True))
     ]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the program said, and how it ended."""
+
+    said: str
+    exit_code: int = 0
+    #: what else it wrote
+    complaint: str = ""
+    #: why it was ended
+    hung: str = ""
+
+    def failure(self, where: str) -> str:
+        """What went wrong in a job whose end it did not come to."""
+        if self.hung:
+            return f"it hung {where}: {PROGRAM} {self.hung}, and was ended"
+        return f"the process ended {where} (exit code {self.exit_code})"
+
+
+def _run_program(command: Sequence[str], folder: Path, patience: Patience) -> Ending:
+    try:
+        with closing(ready_session()) as session:
+            done = session.run(command, cwd=folder, timeout=None, patience=patience, check=False)
+    except ToolError as error:
+        if isinstance(error.__cause__, NoProgressError):
+            return Ending(error.__cause__.output, hung=error.__cause__.reason)
+        raise
+    complaint = done.stderr.strip() or done.stdout.strip()
+    return Ending(done.stdout, done.returncode, complaint)
 
 
 def job_lines(run: DllRun, results: str) -> Iterator[str]:
@@ -157,24 +199,31 @@ def read_said(text: str, count: int) -> list[list[list[str]]]:
     said: list[list[list[str]]] = [[] for _ in range(count)]
     job = -1
     for line in text.splitlines():
-        if line == "job":
-            job += 1
-        elif 0 <= job < count:
+        job += line == "job"
+        if 0 <= job < count:
             said[job].append(line.split(" "))
     return said
 
 
-def _ran(lines: list[list[str]], file: Path, exit_code: int) -> Ran:
+def _ran(lines: list[list[str]], calls: int, file: Path, ending: Ending) -> Ran:
+    """What came of a job.
+
+    Args:
+        lines: of `read_said`.
+        calls: how many there were to be.
+        file: with the elements of results.
+    """
     results: list[tuple[StoredTensor | None, ...]] = []
     tensors: list[StoredTensor | None] = []
-    is_whole = False
+    where = "while it was opened"
     for word, *rest in lines:
-        is_whole = word in ("ran", "opened")
         if word == "result":
             tensors.append(_tensor(rest))
-        elif word == "ran":
-            results.append(tuple(tensors))
-            tensors = []
+        elif word in ("opened", "ran"):
+            if word == "ran":
+                results.append(tuple(tensors))
+                tensors = []
+            where = f"in call {len(results)}" if len(results) < calls else "while it was closed"
         elif word == "failed":
             stage, code, message = rest[0], int(rest[1]), " ".join(rest[2:])
             return Ran(
@@ -184,13 +233,14 @@ def _ran(lines: list[list[str]], file: Path, exit_code: int) -> Ran:
                 wrong_cpu=stage == "open" and code == _CPU,
             )
         elif word == "crashed":
-            where = f"in call {len(results)}" if lines[0] == ["opened"] else "while it was opened"
             return Ran(tuple(results), file, f"it crashed {where} (exception {rest[0]})")
-        elif word == "done":
-            is_whole = True
-    if not is_whole:
-        return Ran(tuple(results), file, f"the process ended with exit code {exit_code}")
-    return Ran(tuple(results), file)
+        elif word == "closed":
+            where = ""
+        elif word == "done" and ending.hung:
+            where = "when all was done"
+    if not lines:
+        return Ran((), file, "it was not run: one before it ended the process")
+    return Ran(tuple(results), file, where and ending.failure(where))
 
 
 _STAGES = {

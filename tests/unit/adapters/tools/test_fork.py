@@ -16,6 +16,7 @@ import pytest
 
 from aotwin.adapters.tools import fork
 from aotwin.adapters.tools.fork import Fork
+from aotwin.adapters.tools.patience import Patience
 from aotwin.errors import ProgramError, ToolError
 
 #: forks, tells who it is, and waits to be killed
@@ -93,7 +94,7 @@ def test_a_fork_that_was_killed_is_one_message(act: str) -> None:
 
 
 def test_a_fork_that_waits_for_ever_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fork, "_PATIENCE", 2)
+    monkeypatch.setattr(fork, "_PATIENCE", Patience(waiting=0.05))
     monkeypatch.setattr(fork, "WAIT_SECONDS", 0.01)
     with (
         forked(lambda _: time.sleep(600)) as made,
