@@ -17,8 +17,9 @@ namespace aotwin::runtime::products {
 namespace {
 
 constexpr int64_t bytes_of_rows = 1 << 20;  // of A: they stay in the second cache
+constexpr int64_t few_terms = 96;           // of many rows
 constexpr int64_t tasks_per_thread = 8;     // one that other work delays gets fewer of them
-constexpr int64_t rows_of_part = 56;         // at least: reading B must not take longer than multiplying by it
+constexpr int64_t rows_of_part = 56;        // at least: reading B must not take longer than multiplying by it
 
 struct Plan : Blocks {
   using Blocks::Blocks;
@@ -85,7 +86,7 @@ void multiply_rows(const Plan& plan, int64_t batch, int64_t column, char* sums) 
 
 bool suits_block_rows(const Product& product, const ProductKernels& kernels) {
   // With few terms the time is that of results, which one block has a little of in each row: panels of a task's own write them side by side.
-  const bool mostly_results = product.k <= kernels.k_most && product.m >= own_panels_least;
+  const bool mostly_results = product.k <= few_terms && product.m >= own_panels_least;
   return product.b_block != 0 && !mostly_results && kernels.multiply_block[1] != nullptr && product.dtype == Dtype::f32 && product.a.column == 1 &&
          product.finish.column == 1 && product.batch * product.m * product.k * 4 <= bytes_of_rows;
 }
