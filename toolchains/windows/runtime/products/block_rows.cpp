@@ -95,8 +95,9 @@ void run_block_rows(const Product& product, const ProductKernels& kernels) {
   Plan plan(product, kernels);
   const int64_t blocks = product.n / block_columns;
   const int threads = threads_for(product);
-  const int64_t groups = plan.groups == 1 && kernels.multiply_rows_block[product.m] != nullptr ? 0 : product.batch * plan.groups;
   plan.parts = std::clamp<int64_t>(product.m / rows_of_part, 1, threads);
+  plan.cut_rows((plan.groups + plan.parts - 1) / plan.parts * plan.parts);  // no part has more than another
+  const int64_t groups = plan.groups == 1 && kernels.multiply_rows_block[product.m] != nullptr ? 0 : product.batch * plan.groups;
   const int64_t units = product.batch * plan.parts;
   // Of some blocks and one unit's rows each.
   const int64_t tasks_of_unit = threads == 1 ? 1 : std::min(blocks, (tasks_per_thread * threads + units - 1) / units);

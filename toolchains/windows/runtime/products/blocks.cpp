@@ -15,14 +15,20 @@ int64_t parts_of(int64_t whole, int64_t part) {
 
 Blocks::Blocks(const Product& of, const ProductKernels& with)
     : product(of), kernels(with), size(of.dtype == Dtype::f64 ? 8 : 4), a_size(static_cast<int64_t>(element_size(of.dtype))),
-      b_size(static_cast<int64_t>(element_size(of.b_dtype))), k_blocks(parts_of(of.k, with.k_most)), k_block(of.k), groups(parts_of(of.m, with.rows)),
-      height(groups == 0 ? 0 : of.m / groups), higher(groups == 0 ? 0 : of.m % groups), panels(parts_of(of.n, with.width)),
+      b_size(static_cast<int64_t>(element_size(of.b_dtype))), k_blocks(parts_of(of.k, with.k_most)), k_block(of.k), panels(parts_of(of.n, with.width)),
       ready(of.b_block != 0 && with.width == block_columns) {
+  cut_rows(parts_of(of.m, with.rows));
   if (k_blocks > 1) {
     // In steps of a cache line.
     k_block = parts_of(parts_of(of.k, k_blocks), 16) * 16;
     k_blocks = parts_of(of.k, k_block);
   }
+}
+
+void Blocks::cut_rows(int64_t into) {
+  groups = into;
+  height = into == 0 ? 0 : product.m / into;
+  higher = into == 0 ? 0 : product.m % into;
 }
 
 RowGroup rows_of(const Blocks& blocks, int64_t batch, int64_t group, int64_t block) {

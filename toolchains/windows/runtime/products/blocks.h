@@ -7,6 +7,7 @@ namespace aotwin::runtime::products {
 
 struct Blocks {
   Blocks(const Product& of, const ProductKernels& with);
+  void cut_rows(int64_t into);  // so many groups
   const Product& product;
   const ProductKernels& kernels;
   int64_t size;  // bytes of an element of the sums
