@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -118,10 +119,25 @@ def test_a_program_whose_child_computes_is_waited_for() -> None:
     assert done.stdout == "done\n"
 
 
+_COMPUTES_AND_WAITS = """
+import os, sys
+while sum(os.times()[:2]) < 0.2:
+    pass
+print("computed", flush=True)
+sys.stdin.read()
+"""
+
+
 def test_processor_time_is_that_of_a_session() -> None:
-    before = processor_seconds(os.getsid(0))
-    end = os.times().user + 0.1
-    while os.times().user < end:
-        pass
-    assert processor_seconds(os.getsid(0)) > before
+    # In this one others end meanwhile, and what they used is no longer told.
+    process = subprocess.Popen(
+        [sys.executable, "-c", _COMPUTES_AND_WAITS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert processor_seconds(process.pid) >= 0.1
     assert processor_seconds(2**30) == 0
