@@ -49,6 +49,7 @@ void multiply_panels(const Plan& plan, int64_t batch, int64_t of_rows, int64_t c
   const int64_t width = plan.kernels.width;
   for (int64_t block = 0; block < plan.k_blocks; ++block) {
     const int64_t k = k_of(plan, block);
+    const bool last = block + 1 == plan.k_blocks;
     // What is needed next lies behind this, and is asked for in as many parts as there are calls.
     const int64_t needed = k * block_columns * plan.size;
     const int64_t times = std::max<int64_t>(1, k / 16 * 4);  // in a call
@@ -59,7 +60,6 @@ void multiply_panels(const Plan& plan, int64_t batch, int64_t of_rows, int64_t c
       const int64_t row = row_of(plan, group);
       const int64_t count = row_of(plan, group + 1) - row;
       for (int64_t at = 0; at < block_columns; at += width, to += count * width * plan.size, ahead += times * asked) {
-        const bool last = block + 1 == plan.k_blocks;
         if (last) {
           ask_for_results(finish, row, count, column + at, width);
         }
