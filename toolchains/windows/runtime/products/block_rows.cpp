@@ -16,10 +16,14 @@
 namespace aotwin::runtime::products {
 namespace {
 
-constexpr int64_t bytes_of_rows = 1 << 20;  // of A: they stay in the second cache
+constexpr int64_t bytes_of_rows = 1 << 20;  // of A, or of a part's: they stay in the second cache
 constexpr int64_t few_terms = 96;           // of many rows
 constexpr int64_t tasks_per_thread = 8;     // one that other work delays gets fewer of them
 constexpr int64_t rows_of_part = 56;        // at least: reading B must not take longer than multiplying by it
+
+int64_t parts_of_rows(const Product& product) {
+  return std::clamp<int64_t>(product.m / rows_of_part, 1, threads_for(product));
+}
 
 struct Plan : Blocks {
   using Blocks::Blocks;
@@ -86,16 +90,18 @@ void multiply_rows(const Plan& plan, int64_t batch, int64_t column, char* sums) 
 
 bool suits_block_rows(const Product& product, const ProductKernels& kernels) {
   // With few terms the time is that of results, which one block has a little of in each row: panels of a task's own write them side by side.
-  const bool mostly_results = product.k <= few_terms && product.m >= own_panels_least;
+  const bool many = product.m >= own_panels_least;
+  const bool mostly_results = product.k <= few_terms && many;
+  const int64_t most = bytes_of_rows * (many ? 1 : parts_of_rows(product));
   return product.b_block != 0 && !mostly_results && kernels.multiply_block[1] != nullptr && product.dtype == Dtype::f32 && product.a.column == 1 &&
-         product.finish.column == 1 && product.batch * product.m * product.k * 4 <= bytes_of_rows;
+         product.finish.column == 1 && product.batch * product.m * product.k * 4 <= most;
 }
 
 void run_block_rows(const Product& product, const ProductKernels& kernels) {
   Plan plan(product, kernels);
   const int64_t blocks = product.n / block_columns;
   const int threads = threads_for(product);
-  plan.parts = std::clamp<int64_t>(product.m / rows_of_part, 1, threads);
+  plan.parts = parts_of_rows(product);
   plan.cut_rows((plan.groups + plan.parts - 1) / plan.parts * plan.parts);  // no part has more than another
   const int64_t groups = plan.groups == 1 && kernels.multiply_rows_block[product.m] != nullptr ? 0 : product.batch * plan.groups;
   const int64_t units = product.batch * plan.parts;
