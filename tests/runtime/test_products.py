@@ -79,6 +79,16 @@ def test_few_long_rows(products: Operators, rows: int, layout: str) -> None:
         assert_as_accurate(out, left @ right, exact(left) @ exact(right))
 
 
+@pytest.mark.parametrize("terms", [32, 61, 4001])
+@pytest.mark.parametrize("rows", [5, 6, 7, 8, 9, 14, 16, 19, 24, 25])
+def test_few_rows_of_bfloat16(products: Operators, rows: int, terms: int) -> None:
+    weight = torch.randn(101, terms).bfloat16()
+    for x in (torch.randn(rows, terms).bfloat16(), torch.randn(rows, 5000).bfloat16()[:, :terms]):
+        out = torch.empty(rows, 101).bfloat16()
+        products.invoke("aoti_torch_cpu_mm_out", out, x, weight.t())
+        assert_as_accurate(out, x @ weight.t(), exact(x) @ exact(weight).t())
+
+
 @pytest.mark.parametrize("dtype", [*FLOATING, torch.int64, torch.complex64], ids=str)
 @pytest.mark.parametrize("shape", [(4, 6, 5), (60, 70, 80), (1, 100, 30), (100, 1, 30), (7, 9, 0)])
 @pytest.mark.parametrize(("beta", "alpha"), [(1, 1), (2, 0.5), (0, 2), (1, 0), (-1, 1)])
@@ -227,7 +237,7 @@ def scalars(values: list[float]) -> tuple[Any, ctypes.c_int64]:
     return array, ctypes.c_int64(len(kept))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("dtype", FLOATING, ids=str)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("shape", [(2, 5, 64), (3, 64), (40, 64), (130, 64)])
 def test_linear_layer_with_what_follows_it(
@@ -286,9 +296,14 @@ def test_a_weight_in_blocks_does_not_depend_on_threads(products: Operators) -> N
     assert all(torch.equal(found[0], each) for each in found[1:])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("rows", [5, 40])
 @pytest.mark.parametrize("name", ["add", "sub", "mul"])
-def test_linear_layer_with_another_operand(products: Operators, name: str) -> None:
-    x, weight, bias, other = (torch.randn(s) for s in ((2, 5, 64), (48, 64), (48,), (2, 5, 48)))
+def test_linear_layer_with_another_operand(
+    products: Operators, name: str, rows: int, dtype: torch.dtype
+) -> None:
+    shapes = ((2, rows, 64), (50, 64), (50,), (2, rows, 50))
+    x, weight, bias, other = (torch.randn(shape).to(dtype) for shape in shapes)
     ours = products.answer(
         "aoti_torch_cpu__linear_pointwise_binary", x, other, weight, Optional(bias), name
     )

@@ -11,7 +11,7 @@ namespace {
 
 // Rows up to which sums in the first cache beat panels, for B that lies by columns.
 constexpr int64_t axpy_rows_most = 12;
-constexpr int64_t pair_rows_most = 4;
+constexpr int64_t pair_rows_most = 4;  // by numbers, where tiles multiply pairs at once
 constexpr int64_t sums_bytes = 1 << 14;  // per thread, on its stack; twice, for sums of parts of k
 constexpr int64_t terms_most = 256;      // of axpy, which rounds once for a few of them: long sums are made of short ones
 constexpr int64_t work_per_thread = 1 << 15;  // products that are worth waking a thread for
@@ -41,20 +41,26 @@ void add_rows(const Product& product, const ProductKernels& kernels, const char*
 
 }  // namespace
 
-bool run_few_rows(const Product& product, const ProductKernels& kernels, bool pairs) {
+bool run_few_rows(const Product& product, const ProductKernels& numbers, const ProductKernels& tiles) {
   const int64_t m = product.m;
   const int64_t k = product.k;
   const bool dot = product.b.row == 1 || product.k == 1;
   const bool axpy = !dot && (product.b.column == 1 || product.n == 1);
-  if (!(dot && m <= (pairs ? pair_rows_most : few_rows_most)) && !(axpy && m <= (pairs ? pair_rows_most : axpy_rows_most))) {
+  // Up to some rows reading takes the time, and numbers do; then pairs of those that follow each other.
+  const bool pairs = tiles.unit > 1 && m > pair_rows_most;
+  if (pairs && (!dot || tiles.dot == nullptr || product.a.column != 1 || product.b.row != 1)) {
     return false;
   }
-  // A in the type of the sums, rows contiguous.
+  if (m > (dot ? few_rows_most : axpy ? axpy_rows_most : 0)) {
+    return false;
+  }
+  const ProductKernels& kernels = pairs ? tiles : numbers;
+  // A in the type of the sums, or as pairs, rows contiguous.
   const bool wide = product.dtype == Dtype::f64;
   const int64_t sum_size = wide ? 8 : 4;
   const auto source_size = static_cast<int64_t>(element_size(product.dtype));
   const auto b_size = static_cast<int64_t>(element_size(product.b_dtype));
-  const bool direct = product.a.column == 1 && (wide || product.dtype == Dtype::f32);
+  const bool direct = product.a.column == 1 && (wide || product.dtype == Dtype::f32 || pairs);
   Scratch scratch(direct ? 64 : static_cast<size_t>(product.batch * m * k * sum_size));
   const char* rows = static_cast<const char*>(product.a.data);
   int64_t row_stride = product.a.row;
@@ -93,7 +99,7 @@ bool run_few_rows(const Product& product, const ProductKernels& kernels, bool pa
       const int64_t most = (axpy ? sums_most / m : std::min<int64_t>(512, sums_most / m)) / 16 * 16;
       while (column < stop) {
         const int64_t count = std::min(most, stop - column);
-        const char* const a = rows + batch * batch_stride * sum_size;
+        const char* const a = rows + batch * batch_stride * (direct ? source_size : sum_size);
         const char* const b = static_cast<const char*>(product.b.data) + (batch * product.b.batch + column * product.b.column) * b_size;
         if (dot) {
           kernels.dot(product.b_dtype, a, row_stride, static_cast<int>(m), b, product.b.column, count, k, sums, count);

@@ -11,8 +11,8 @@ inline constexpr int64_t few_rows_most = 24;
 inline constexpr int64_t dot_rows_most = 8;
 
 // False where the layout or the number of rows is better served by tiles: then nothing was done.
-// `pairs`: tiles multiply pairs at once, so that they are better sooner.
-bool run_few_rows(const Product& product, const ProductKernels& kernels, bool pairs);
+// `numbers`: the kernels of the type of the sums; `tiles`: those that tiles have, which may multiply pairs at once.
+bool run_few_rows(const Product& product, const ProductKernels& numbers, const ProductKernels& tiles);
 
 Finish finish_of(const Product& product, int64_t batch);
 

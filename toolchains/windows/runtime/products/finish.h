@@ -111,14 +111,14 @@ AOTWIN_ALWAYS void activate_row(const Finish& finish, double* row, int count) {
   for (int j = 0; j < count; ++j) row[j] = activate_one(finish.activation, row[j], finish.first, finish.second);
 }
 
-template <class C, class T>
-AOTWIN_ALWAYS void put(T* to, int64_t column, const C* row, int count) {
+template <class C, class S, class T>
+AOTWIN_ALWAYS void put(T* to, int64_t column, const S* row, int count) {
   constexpr int width = lanes<C>;
   int j = 0;
   if (column == 1) {
     for (; j + width <= count; j += width) store<C>(to + j, load<C>(row + j));
   }
-  for (; j < count; ++j) narrow(to + j * column, row[j]);
+  for (; j < count; ++j) narrow(to + j * column, widen(row[j]));
 }
 
 template <class C>
@@ -256,6 +256,31 @@ AOTWIN_ALWAYS void finish_fused(const Finish& finish, const float* sums, int64_t
   }
 }
 
+// The same with results of 16 bits, and another addend of these: as floats between, some rows at a time.
+template <class T>
+AOTWIN_ALWAYS void finish_narrow(const Finish& finish, const float* sums, int64_t stride, int64_t row, int64_t rows, int64_t column, int count,
+                                 const float* of_columns, const float* of_rows) {
+  alignas(64) float numbers[finish_most];
+  const Addend& other = finish.addends[1];
+  Finish wide = finish;
+  wide.out = numbers;
+  wide.row = count;
+  if (other.data != nullptr) {
+    wide.addends[1] = {numbers, count, 1, Dtype::f32, other.scale, other.multiply};
+  }
+  const int64_t most = finish_most / count;
+  for (int64_t first = 0; first < rows; first += most) {
+    const int64_t now = rows - first < most ? rows - first : most;
+    for (int64_t i = 0; other.data != nullptr && i < now; ++i) {
+      put<float>(numbers + i * count, 1, static_cast<const T*>(other.data) + (row + first + i) * other.row + column, count);
+    }
+    finish_fused(wide, sums + first * stride, stride, 0, now, 0, count, of_columns, of_rows == nullptr ? nullptr : of_rows + first);
+    for (int64_t i = 0; i < now; ++i) {
+      put<float>(static_cast<T*>(finish.out) + (row + first + i) * finish.row + column, 1, numbers + i * count, count);
+    }
+  }
+}
+
 // Whether the forms above will do.
 template <class C>
 AOTWIN_ALWAYS bool is_usual(const Finish& finish) {
@@ -266,7 +291,7 @@ AOTWIN_ALWAYS bool is_usual(const Finish& finish) {
     return false;
   }
   const bool plain = other.data == nullptr && finish.activation == Activation::none;
-  return plain || (sizeof(C) == 4 && finish.dtype == Dtype::f32 && (other.data == nullptr || (other.dtype == Dtype::f32 && other.column == 1)));
+  return plain || (sizeof(C) == 4 && (other.data == nullptr || (other.dtype == finish.dtype && other.column == 1)));
 }
 
 template <class C>
@@ -297,7 +322,14 @@ void finish(const Finish& finish, const void* sums, int64_t stride, int64_t row,
     if constexpr (sizeof(C) == 8) {
       put_rows(static_cast<double*>(finish.out));
     } else if (finish.addends[1].data != nullptr || finish.activation != Activation::none) {
-      finish_fused(finish, from + first * stride, stride, row + first, now, column, count, by_column, by_row);
+      const C* const sums_now = from + first * stride;
+      if (finish.dtype == Dtype::f32) {
+        finish_fused(finish, sums_now, stride, row + first, now, column, count, by_column, by_row);
+      } else if (finish.dtype == Dtype::bf16) {
+        finish_narrow<bfloat>(finish, sums_now, stride, row + first, now, column, count, by_column, by_row);
+      } else {
+        finish_narrow<half>(finish, sums_now, stride, row + first, now, column, count, by_column, by_row);
+      }
     } else if (finish.dtype == Dtype::f32) {
       put_rows(static_cast<float*>(finish.out));
     } else if (finish.dtype == Dtype::bf16) {

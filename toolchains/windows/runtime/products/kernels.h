@@ -100,7 +100,7 @@ extern const ProductKernels bfloat_kernels;
 const ProductKernels& float_kernels();   // from float32, float16, bfloat16, int8; sums and results in float, rounded
 const ProductKernels& double_kernels();  // from float64
 const ProductKernels& byte_kernels();    // from int8 and uint8, sums and results in int32; no dot, no axpy
-// From bfloat16 by pairs: no dot, no axpy. Null where the CPU has no such instructions.
+// From bfloat16 by pairs: no axpy, and dot for rows of A in bfloat16. Null where the CPU has no such instructions.
 const ProductKernels* bfloat_kernels();
 
 }  // namespace aotwin::runtime::products

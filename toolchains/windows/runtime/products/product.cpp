@@ -86,14 +86,14 @@ void run(const Product& given) {
     swap = few_columns || (!few_rows && by_columns);
   }
   const Product product = swap && plain ? transposed(given) : given;
-  // Pairs have no kernels for few rows: those of float do for bfloat16, whose time is that of reading.
+  // bfloat16 by pairs has no kernels for a few rows: those of float do, as the time is that of reading.
   const bool bytes = given.dtype == Dtype::i8 || given.dtype == Dtype::u8;
   const bool few = product.b_block == 0 && product.m <= lying_rows_most && product.n >= product.m && product.finish.column == 1;
   const bool lying = few && can_lie(product.b.row, product.b.column, product, kernels);
   // Numbers that are widened first are widened best in registers.
   const bool wide = product.dtype == Dtype::f32 || product.dtype == Dtype::f64;
   const bool by_dots = product.b_block == 0 && (!lying || product.m <= (wide ? dot_rows_most : few_rows_most));
-  if (plain && !bytes && by_dots && run_few_rows(product, given.dtype == Dtype::f64 ? double_kernels() : float_kernels(), kernels.unit > 1)) {
+  if (plain && !bytes && by_dots && run_few_rows(product, given.dtype == Dtype::f64 ? double_kernels() : float_kernels(), kernels)) {
     return;
   }
   if (plain && !bytes && lying) {

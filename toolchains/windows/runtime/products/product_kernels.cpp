@@ -73,6 +73,12 @@ void finish_integers(const Finish& finish, const void* sums, int64_t stride, int
   }
 }
 
+#if AOTWIN_LEVEL == 4
+void pairs_dot(Dtype, const void* a, int64_t a_stride, int m, const void* b, int64_t b_stride, int64_t n, int64_t k, void* out, int64_t out_stride) {
+  pair_dot(static_cast<const bfloat*>(a), a_stride, m, static_cast<const bfloat*>(b), b_stride, n, k, static_cast<float*>(out), out_stride);
+}
+#endif
+
 template <class Op, int Rows>
 constexpr void fill_multiply(ProductKernels& table) {
   if constexpr (Rows >= 1) {
@@ -126,6 +132,9 @@ constexpr ProductKernels make_pairs() {
   table.pack_columns = pairs_pack_columns;
   table.pack_any = pairs_pack_any;
   table.finish = static_cast<typename Op::Sum>(0.5F) != 0 ? finish<float> : finish_integers;
+#if AOTWIN_LEVEL == 4
+  if constexpr (__is_same(Op, OfBfloats)) table.dot = pairs_dot;
+#endif
   return table;
 }
 

@@ -1,6 +1,8 @@
 // Products with few rows of A: the time is that of reading B once, as it lies. Include after vectors.h.
 #pragma once
 
+#include "pack.h"
+#include "tile.h"
 #include "vectors.h"
 
 namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
@@ -130,6 +132,105 @@ void dot(const C* a, int64_t a_stride, int m, const S* b, int64_t b_stride, int6
     }
   }
 }
+
+#if AOTWIN_LEVEL == 4
+// The sum over each of sixteen registers: two become one, four times.
+AOTWIN_ALWAYS Vector<float> sums_of_sixteen(const Vector<float> (&r)[16]) {
+  typedef Vector<float> V;
+  V half[8];
+  V quarter[4];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 8; ++i) {
+    half[i] = __builtin_shufflevector(r[i], r[i + 8], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+              __builtin_shufflevector(r[i], r[i + 8], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 4; ++i) {
+    quarter[i] = __builtin_shufflevector(half[i], half[i + 4], 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27) +
+                 __builtin_shufflevector(half[i], half[i + 4], 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
+  }
+  const auto in_quarters = [](V a, V b) __attribute__((always_inline)) {
+    return __builtin_shufflevector(a, b, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30) +
+           __builtin_shufflevector(a, b, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31);
+  };
+  return in_quarters(in_quarters(quarter[0], quarter[1]), in_quarters(quarter[2], quarter[3]));
+}
+
+// The same of rows of bfloat16, by pairs of numbers, which the CPU multiplies and adds at once.
+inline constexpr int pair_dot_m = 8;
+
+template <int M, int N>
+AOTWIN_ALWAYS void pair_dot_block(const bfloat* a, int64_t a_stride, const bfloat* b, int64_t b_stride, int64_t k, float* out, int64_t out_stride) {
+  typedef Vector<float> V;
+  constexpr int step = 2 * lanes<float>;
+  V acc[M][N] = {};
+  const auto one = [&](int64_t at, const auto& get) __attribute__((always_inline)) {
+    V row[N];
+#pragma clang loop unroll(full)
+    for (int j = 0; j < N; ++j) row[j] = get(b + j * b_stride + at);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < M; ++i) {
+      const V value = get(a + i * a_stride + at);
+#pragma clang loop unroll(full)
+      for (int j = 0; j < N; ++j) acc[i][j] = OfBfloats::add(value, row[j], acc[i][j]);
+    }
+  };
+  int64_t at = 0;
+  for (; at + step <= k; at += step) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < N; ++j) __builtin_prefetch(b + (N + j) * b_stride + at, 0, 2);
+    one(at, [](const bfloat* from) __attribute__((always_inline)) { return load_pairs(from); });
+  }
+  if (at < k) {
+    const auto some = static_cast<__mmask32>((1U << (k - at)) - 1);
+    one(at, [&](const bfloat* from) __attribute__((always_inline)) { return reinterpret_cast<V>(_mm512_maskz_loadu_epi16(some, from)); });
+  }
+#pragma clang loop unroll(full)
+  for (int first = 0; first < M * N; first += 16) {
+    V sixteen[16];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 16; ++i) sixteen[i] = first + i < M * N ? acc[(first + i) / N][(first + i) % N] : V{};
+    float found[16];
+    store<float>(found, sums_of_sixteen(sixteen));
+#pragma clang loop unroll(full)
+    for (int i = first; i < M * N && i < first + 16; ++i) out[i / N * out_stride + i % N] = found[i - first];
+  }
+}
+
+template <int M>
+AOTWIN_ALWAYS void pair_dot_rows(const bfloat* a, int64_t a_stride, const bfloat* b, int64_t b_stride, int64_t n, int64_t k, float* out, int64_t out_stride) {
+  constexpr int N = M <= 6 ? 4 : 3;  // with one of each 29 registers, or 28
+  int64_t j = 0;
+  for (; j + N <= n; j += N) pair_dot_block<M, N>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
+  for (; j < n; ++j) pair_dot_block<M, 1>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
+}
+
+inline void pair_dot(const bfloat* a, int64_t a_stride, int m, const bfloat* b, int64_t b_stride, int64_t n, int64_t k, float* out, int64_t out_stride) {
+  // Parts of the rows of A of nearly the same height, each by some rows of B that stay in the first cache.
+  const int parts = (m + pair_dot_m - 1) / pair_dot_m;
+  const int64_t group = parts == 1 ? n : 12;
+  for (int64_t first = 0; first < n; first += group) {
+    const int64_t now = n - first < group ? n - first : group;
+    const bfloat* const rows = b + first * b_stride;
+    for (int part = 0; part < parts; ++part) {
+      const int row = m * part / parts;
+      const bfloat* const from = a + row * a_stride;
+      float* const to = out + row * out_stride + first;
+      const auto take = [&]<int M>() __attribute__((always_inline)) { pair_dot_rows<M>(from, a_stride, rows, b_stride, now, k, to, out_stride); };
+      switch (m * (part + 1) / parts - row) {
+        case 1: take.template operator()<1>(); break;
+        case 2: take.template operator()<2>(); break;
+        case 3: take.template operator()<3>(); break;
+        case 4: take.template operator()<4>(); break;
+        case 5: take.template operator()<5>(); break;
+        case 6: take.template operator()<6>(); break;
+        case 7: take.template operator()<7>(); break;
+        default: take.template operator()<pair_dot_m>(); break;
+      }
+    }
+  }
+}
+#endif
 
 // out[i][j] += for `Rows` rows of A and `Deep` of B: B's are read side by side, out stays in the first cache.
 template <class C, class S, int Rows, int Deep>
