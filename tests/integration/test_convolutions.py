@@ -193,7 +193,7 @@ def test_what_follows_is_fused_and_no_weight_is_copied() -> None:
 def test_our_own_run_time_gets_weights_by_terms_where_they_are_one_group() -> None:
     program, module, x = exported("residual")
     arranged: Any = program.module(check_guards=False)
-    arrange_convolutions(arranged, by_terms=True)
+    arrange_convolutions(arranged, ["float32"])
     with torch.no_grad():
         torch.testing.assert_close(arranged(x), copy.deepcopy(module)(x))
     wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=["float32"])
@@ -226,11 +226,18 @@ def test_several_blocks_of_results_lie_one_after_the_other(results: int) -> None
             assert torch.equal(lying, by_terms[:, block * 32 :][:, :32])
 
 
-def test_an_activation_behind_a_convolution_of_sound_is_fused_too() -> None:
-    program, _, _ = exported("sound")
-    wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=["float32"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_an_activation_behind_a_convolution_of_sound_is_fused_too(dtype: str) -> None:
+    program, _, _ = exported("sound", getattr(torch, dtype))
+    wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=["float32", dtype])
     assert '"gelu"' in wrapper.source
     assert "erf(" not in wrapper.source
+
+
+def test_halves_that_torch_may_compute_keep_their_operator() -> None:
+    program, _, _ = exported("sound", torch.bfloat16)
+    wrapper, _ = generate(program, name="m", simdlen=256, inductor={}, fused=["float32"])
+    assert "convolution_pointwise(" not in wrapper.source
 
 
 class Determinants(nn.Module):

@@ -210,7 +210,7 @@ def _arranged(program: ExportedProgram, fused: Collection[str]) -> Any:
     with quiet(), _lowering_errors():
         # as torch._inductor.aoti_compile_and_package does, short of its archive
         module: Any = program.module(check_guards=False)
-        arrange_convolutions(module, by_terms="float32" in fused)
+        arrange_convolutions(module, fused)
         arrange_linear_layers(module, fused)
         attend_in_place(module)
         return module

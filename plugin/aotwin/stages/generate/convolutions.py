@@ -11,6 +11,7 @@ sum with a residual; they ask for no packed weights.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -61,12 +62,13 @@ class _Normalization:
     epsilon: float
 
 
-def arrange_convolutions(module: GraphModule, *, by_terms: bool = False) -> None:
+def arrange_convolutions(module: GraphModule, dtypes: Collection[str] = ()) -> None:
     """Rewrite a program in place; what it computes stays the same but for rounding.
 
     Args:
         module: of an exported program, its parameters and buffers as attributes.
-        by_terms: lay the weights of fusible convolutions out by terms, where they are one group.
+        dtypes: names of those whose convolutions our own run time alone will compute: "float32",
+            whose weights are laid out by terms where they are one group, "bfloat16", "float16".
     """
     readers = [node for node in module.graph.nodes if node.op == "get_attr" and node.users]
     for node in list(module.graph.nodes):
@@ -77,7 +79,7 @@ def arrange_convolutions(module: GraphModule, *, by_terms: bool = False) -> None
         normalization = _following_normalization(convolution)
         if normalization is not None:
             convolution = _folded(module, convolution, normalization)
-        _arrange(module, convolution, by_terms)
+        _arrange(module, convolution, dtypes)
     drop_unread(module, [node for node in readers if not node.users])
     module.recompile()
 
@@ -220,7 +222,7 @@ def _folded(
     return folded
 
 
-def _arrange(module: GraphModule, convolution: _Convolution, by_terms: bool) -> None:
+def _arrange(module: GraphModule, convolution: _Convolution, dtypes: Collection[str]) -> None:
     """Lay the weight out, and call the operator that Inductor's fusions know."""
     import torch
 
@@ -234,10 +236,11 @@ def _arrange(module: GraphModule, convolution: _Convolution, by_terms: bool) -> 
         return
     image = convolution if len(convolution.stride) == 2 else _as_image(module, convolution)
     weight = value_of(module, image.weight)
-    # float32 only: the operator of torch's own DLL refuses the halves on CPUs without instructions
-    # for them, and float64 everywhere
-    fusible = value.dtype == torch.float32
-    if by_terms and fusible and image.groups == 1:
+    # the operator of torch's own DLL refuses the halves on CPUs without instructions for them, and
+    # float64 everywhere
+    dtype = str(value.dtype).removeprefix("torch.")
+    fusible = dtype == "float32" or dtype in dtypes
+    if dtype == "float32" and dtype in dtypes and image.groups == 1:
         laid_out = _by_terms(weight)
     else:
         laid_out = torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight)
