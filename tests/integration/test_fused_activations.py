@@ -157,7 +157,8 @@ def test_weights_of_other_layout_are_written_transposed(shape: tuple[int, ...]) 
         assert after.keys() - before.keys() == {"own_transposed"}
         assert torch.equal(after["own_transposed"], before["own"].T)
         assert after["own_transposed"].is_contiguous()
-        torch.testing.assert_close(found(x), expected)
+        # torch multiplies another layout by another kernel
+        torch.testing.assert_close(found(x), expected, rtol=1e-5, atol=1e-4)
 
 
 def test_layer_of_other_layout_is_fused_without_a_copy() -> None:
