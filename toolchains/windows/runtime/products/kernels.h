@@ -11,6 +11,7 @@
 namespace aotwin::runtime::products {
 
 inline constexpr int most_rows = 14;
+inline constexpr int blocks_at_once = 4;
 
 enum class Activation : int32_t { none, relu, sigmoid, tanh, silu, gelu, gelu_tanh, hardswish, hardsigmoid, leaky_relu, clamp };
 
@@ -58,6 +59,9 @@ struct ProductKernels {
   Multiply multiply_block[most_rows + 1];
   // The second for all of a block's columns. Asks for what lies some pages behind those it reads. Null where there are too few registers.
   MultiplyRows multiply_rows_block[most_rows + 1];
+  // The same by blocks_at_once blocks, `block` elements apart; sums of one after those of another. Null where there are too few registers.
+  using MultiplyBlocks = void (*)(const void* rows, int64_t stride, const void* b, int64_t block, int64_t k, void* tile, bool first);
+  MultiplyBlocks multiply_rows_blocks[most_rows + 1];
   // The same of `width` columns of B as they lie, next to each other, `stride` bytes between two k; writes their panel besides. `next`: where
   // the columns that follow begin. Only for float32 in sums of float; else null.
   using MultiplyColumns = void (*)(const void* a, const void* columns, int64_t stride, int64_t k, void* tile, bool first, void* panel, const char* next);

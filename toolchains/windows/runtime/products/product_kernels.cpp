@@ -96,6 +96,7 @@ constexpr void fill_columns(ProductKernels& table) {
     table.multiply_columns[Rows] = multiply_columns<Rows>;
     table.multiply_block[Rows] = multiply<OfNumbers<float>, Rows, 2, Lines::block>;
     constexpr int registers = block_line / lanes<float>;
+    if constexpr (Rows * registers * blocks_at_once <= 2 * tile_rows) table.multiply_rows_blocks[Rows] = multiply_rows_blocks<Rows>;
     if constexpr (Rows * registers <= 2 * tile_rows) table.multiply_rows_block[Rows] = multiply_rows<OfNumbers<float>, Rows, registers, true>;
     fill_columns<Rows - 1>(table);
   }

@@ -10,16 +10,19 @@ namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
 // Rows of A by rows of B in registers at a time.
 inline constexpr int dot_m = AOTWIN_LEVEL == 4 ? 5 : 4;
 inline constexpr int dot_n = AOTWIN_LEVEL == 4 ? 4 : 2;
+inline constexpr int dot_apart_m = 3;  // rows of A up to which those of B are far from each other
 // Products that a lane adds one after the other: each rounds by the size of the sum so far, so that of long rows short sums are added up.
 inline constexpr int64_t chain_most = 128;
 
-// Sums of M x N pairs of rows. `Unroll` chains for each pair hide the latency where there are few pairs. `Far`: B lies in memory.
+// Sums of M x N pairs of rows. `Unroll` chains for each pair hide the latency where there are few pairs. B's rows are `apart` rows from each other, as are
+// their results. `Far`: B lies in memory, and what lies `next` rows behind each of them is asked for.
 template <class C, class S, int M, int N, int Unroll, bool Far>
-AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b_stride, int64_t k, C* out, int64_t out_stride) {
+AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t row_stride, int64_t apart, int64_t next, int64_t k, C* out, int64_t out_stride) {
   typedef Vector<C> V;
   constexpr int width = lanes<C>;
   constexpr int per_line = width * sizeof(S) >= 64 ? 1 : 64 / (width * sizeof(S));
   constexpr int step = width * Unroll;
+  const int64_t b_stride = row_stride * apart;
   V total[M][N] = {};
   V acc[M][N][Unroll];
 #pragma clang loop unroll(full)
@@ -34,9 +37,9 @@ AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b
 #pragma clang loop unroll(full)
         for (int j = 0; j < N; ++j) row[j] = load<C>(b + j * b_stride + at + u * width);
         if (Far && u % per_line == 0) {
-          // The same place of the next group of rows, into the second cache: the nearest holds this group and A.
+          // Into the second cache: the nearest holds these rows and A.
 #pragma clang loop unroll(full)
-          for (int j = 0; j < N; ++j) __builtin_prefetch(b + (N + j) * b_stride + at + u * width, 0, 2);
+          for (int j = 0; j < N; ++j) __builtin_prefetch(b + j * b_stride + next * row_stride + at + u * width, 0, 2);
         }
 #pragma clang loop unroll(full)
         for (int i = 0; i < M; ++i) {
@@ -83,7 +86,7 @@ AOTWIN_ALWAYS void dot_block(const C* a, int64_t a_stride, const S* b, int64_t b
     }
     sums_of<C>(sums, found);
 #pragma clang loop unroll(full)
-    for (int j = 0; j < N; ++j) out[i * out_stride + j] = found[j] + (rest[0][i][j] + rest[1][i][j]);
+    for (int j = 0; j < N; ++j) out[i * out_stride + j * apart] = found[j] + (rest[0][i][j] + rest[1][i][j]);
   }
 }
 
@@ -93,8 +96,14 @@ AOTWIN_ALWAYS void dot_rows(const C* a, int64_t a_stride, const S* b, int64_t b_
   constexpr int N = dot_n;
   constexpr int unroll = M == 1 ? 4 : M == 2 ? 2 : 1;
   int64_t j = 0;
-  for (; j + N <= n; j += N) dot_block<C, S, M, N, unroll, Far>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
-  for (; j < n; ++j) dot_block<C, S, M, 1, unroll, Far>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
+  if (Far && M <= dot_apart_m) {
+    // Memory that is read in several places at once is read faster.
+    const int64_t apart = n / N;
+    for (; j < apart; ++j) dot_block<C, S, M, N, unroll, Far>(a, a_stride, b + j * b_stride, b_stride, apart, 1, k, out + j, out_stride);
+    j = N * apart;
+  }
+  for (; j + N <= n; j += N) dot_block<C, S, M, N, unroll, Far>(a, a_stride, b + j * b_stride, b_stride, 1, N, k, out + j, out_stride);
+  for (; j < n; ++j) dot_block<C, S, M, 1, unroll, Far>(a, a_stride, b + j * b_stride, b_stride, 1, 1, k, out + j, out_stride);
 }
 
 template <class C, class S, bool Far>

@@ -1,6 +1,7 @@
 // A tile of sums in registers: `Rows` rows of A times `Vectors` registers of columns of B, both from panels. Include after vectors.h.
 #pragma once
 
+#include "kernels.h"
 #include "vectors.h"
 
 namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
@@ -9,6 +10,7 @@ namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
 inline constexpr int tile_rows = AOTWIN_LEVEL == 4 ? 14 : 6;
 inline constexpr int block_line = 32;              // block_columns
 inline constexpr int64_t bytes_behind = 16 << 10;  // how far behind what is read is asked for
+inline constexpr int64_t bytes_behind_each = 4 << 10;  // the same where several blocks are read at once
 
 // What is done for an element of A's panel and a register of B's: a product of numbers of the sums' type,
 template <class T>
@@ -244,6 +246,45 @@ void multiply_rows(const void* rows, int64_t stride, const void* b_panel, int64_
     go_on(1);
   }
   store_tile<C>(acc, static_cast<C*>(tile), first);
+}
+
+// Rows of A as they lie in memory by several blocks, `block` elements apart: memory that is read in several places at once is read faster.
+// tile[block][row][column].
+template <int Rows>
+void multiply_rows_blocks(const void* rows, int64_t stride, const void* first_block, int64_t block, int64_t k, void* tile, bool first) {
+  typedef Vector<float> V;
+  constexpr int width = lanes<float>;
+  constexpr int registers = block_line / width;
+  const char* __restrict a = static_cast<const char*>(rows);
+  const float* __restrict b = static_cast<const float*>(first_block);
+  V acc[blocks_at_once][Rows][registers];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < blocks_at_once * Rows * registers; ++i) acc[i / (Rows * registers)][i / registers % Rows][i % registers] = V{};
+  const auto one = [&](int64_t at) __attribute__((always_inline)) {
+    V value[Rows];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Rows; ++i) value[i] = spread<float>(reinterpret_cast<const float*>(a + i * stride)[at]);
+#pragma clang loop unroll(full)
+    for (int j = 0; j < blocks_at_once; ++j) {
+#pragma clang loop unroll(full)
+      for (int l = 0; l < registers; ++l) {
+        const float* const from = b + j * block + at * block_line + l * width;
+        if (l * width % 16 == 0) __builtin_prefetch(reinterpret_cast<const char*>(from) + bytes_behind_each, 0, 2);
+        const V line = load<float>(from);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < Rows; ++i) acc[j][i][l] = multiply_add(value[i], line, acc[j][i][l]);
+      }
+    }
+  };
+  int64_t at = 0;
+  for (; at + 4 <= k; at += 4) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; ++i) one(at + i);
+  }
+  for (; at < k; ++at) one(at);
+  float* const sums = static_cast<float*>(tile);
+#pragma clang loop unroll(full)
+  for (int j = 0; j < blocks_at_once; ++j) store_tile<float>(acc[j], sums + j * Rows * block_line, first);
 }
 
 // Columns of B as they lie in memory: each pair of registers is used, and kept in `panel` for the panels of A that follow.
