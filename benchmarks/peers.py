@@ -2,7 +2,7 @@
 
     PYTHONPATH=ci python benchmarks/peers.py [--networks NAME...] [--dtype float32 bfloat16]
         [--threads 1 2] [--rounds 3] [--engines own onnxruntime ...] [--library DLL] [--avx2]
-        [--data FOLDER] [--json FILE] [--page FOLDER]
+        [--data FOLDER] [--json FILE] [--page FILE]
 
 Each figure is of a Windows process of its own; engines take turns. What the networks are made into
 (our models, ONNX, programs; 14 GB for all) stays in --data, so that a later run only measures.
@@ -43,7 +43,7 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("build/peers"))
     parser.add_argument("--json", type=Path, default=Path("peers.json"))
     parser.add_argument("--only-make", action="store_true", help="measure nothing")
-    parser.add_argument("--page", type=Path, help="write peers.md's tables and peers.svg there")
+    parser.add_argument("--page", type=Path, help="its tables are written anew, and its chart")
     return parser.parse_args(arguments)
 
 
@@ -107,9 +107,10 @@ def write_page(bench: Bench, options: argparse.Namespace) -> None:
         name: bench.installed(case, engine)
         for name, engine in ENGINES.items()
         if name in ("own", "torch", "onnxruntime", "openvino_float32")
+        and name in figures.engines_of(whole["rows"])
     }
-    figures.write_page(options.page / "peers.md", figures.tables(whole, installed))
-    draw(whole, options.page / "peers.svg")
+    figures.write_page(options.page, figures.tables(whole, installed))
+    draw(whole, options.page.with_suffix(".svg"))
 
 
 if __name__ == "__main__":

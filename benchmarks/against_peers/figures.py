@@ -134,8 +134,13 @@ def tables(whole: Mapping[str, Any], installed: Mapping[str, int]) -> str:
     return "\n".join(parts)
 
 
+def engines_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The engines that any of the rows has figures of."""
+    return [name for name in ENGINES if any(name in row["engines"] for row in rows)]
+
+
 def _warm(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    names = list(ENGINES)
+    names = engines_of(rows)
     yield "Milliseconds: the median of a process's calls, in brackets the quickest call. What is"
     yield "compared, and the rate, are by the quickest."
     yield ""
@@ -147,7 +152,7 @@ def _warm(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "|---|--:|" + "--:|" * (len(names) + 3)
     for row in sorted(rows, key=lambda row: -row["threads"]):
         engines = row["engines"]
-        times = {name: best(engines.get(name), "minimum") for name in names}
+        times = {name: best(engines.get(name), "minimum") for name in ENGINES}
         openvino = times["openvino_float32" if row["dtype"] == "float32" else "openvino"]
         ours = times["own"]
         rate = "–" if ours is None else f"{row['flops'] / ours * 1e-9:.0f}"
@@ -159,8 +164,7 @@ def _warm(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _held(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    names = [name for name, engine in ENGINES.items() if engine.avx2 is not None]
-    names = [name for name in names if any(name in row["engines"] for row in rows)]
+    names = [name for name in engines_of(rows) if ENGINES[name].avx2 is not None]
     yield "A warm call in milliseconds, as above, and the rate of ours as a share of what the cores"
     yield "multiply and add with AVX2 where nothing but registers is used, measured beside."
     yield ""
@@ -200,7 +204,7 @@ def _by_engine(
 def _opening(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "Opening + first call in ms; in brackets seconds from the start of the process."
     yield ""
-    names = [name for name in ENGINES if name != "eager"]
+    names = [name for name in engines_of(rows) if name != "eager"]
 
     def cell(found: Any) -> str:
         if best(found, "open") is None:
@@ -222,7 +226,7 @@ def _memory(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         first, ten = best(found, "private_after_first"), best(found, "private_after_ten")
         return "–" if first is None else f"{_megabytes(first)}, {_megabytes(ten)}"
 
-    yield from _by_engine(rows, [name for name in ENGINES if name != "eager"], cell)
+    yield from _by_engine(rows, [name for name in engines_of(rows) if name != "eager"], cell)
 
 
 def _installed(installed: Mapping[str, int]) -> Iterator[str]:
