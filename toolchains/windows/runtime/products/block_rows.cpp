@@ -18,7 +18,6 @@ namespace {
 
 constexpr int64_t bytes_of_rows = 1 << 20;  // of A, or of a part's: they stay in the second cache
 constexpr int64_t few_terms = 96;           // of many rows
-constexpr int64_t tasks_per_thread = 8;     // one that other work delays gets fewer of them
 constexpr int64_t rows_of_part = 56;        // at least: reading B must not take longer than multiplying by it
 
 int64_t parts_of_rows(const Product& product) {
@@ -86,23 +85,23 @@ void multiply_rows(const Plan& plan, int64_t batch, int64_t column, char* sums) 
   plan.kernels.finish(finish_of(plan.product, batch), sums, block_columns, 0, plan.product.m, column, block_columns);
 }
 
-// The same by blocks [first, last), several at once.
+// The same by blocks [first, last): several at once where they are as many.
 void multiply_rows(const Plan& plan, int64_t batch, int64_t first, int64_t last, char* sums) {
   const Product& product = plan.product;
   const auto multiply = plan.kernels.multiply_rows_blocks[product.m];
-  const Finish finish = finish_of(product, batch);
-  int64_t at = first;
-  for (; multiply != nullptr && at + blocks_at_once <= last; at += blocks_at_once) {
-    for (int64_t block = 0; block < plan.k_blocks; ++block) {
-      const RowGroup rows = rows_of(plan, batch, 0, block);
-      multiply(rows.data, rows.stride, columns_of(plan, batch, at * block_columns, block), product.b_block, k_of(plan, block), sums, block == 0);
+  if (multiply == nullptr || last - first < blocks_at_once) {
+    for (int64_t at = first; at < last; ++at) {
+      multiply_rows(plan, batch, at * block_columns, sums);
     }
-    for (int64_t i = 0; i < blocks_at_once; ++i) {
-      plan.kernels.finish(finish, sums + i * product.m * block_columns * plan.size, block_columns, 0, product.m, (at + i) * block_columns, block_columns);
-    }
+    return;
   }
-  for (; at < last; ++at) {
-    multiply_rows(plan, batch, at * block_columns, sums);
+  for (int64_t block = 0; block < plan.k_blocks; ++block) {
+    const RowGroup rows = rows_of(plan, batch, 0, block);
+    multiply(rows.data, rows.stride, columns_of(plan, batch, first * block_columns, block), product.b_block, k_of(plan, block), sums, block == 0);
+  }
+  const Finish finish = finish_of(product, batch);
+  for (int64_t at = first; at < last; ++at, sums += product.m * block_columns * plan.size) {
+    plan.kernels.finish(finish, sums, block_columns, 0, product.m, at * block_columns, block_columns);
   }
 }
 
@@ -125,17 +124,15 @@ void run_block_rows(const Product& product, const ProductKernels& kernels) {
   plan.cut_rows((plan.groups + plan.parts - 1) / plan.parts * plan.parts);  // no part has more than another
   const int64_t groups = plan.groups == 1 && kernels.multiply_rows_block[product.m] != nullptr ? 0 : product.batch * plan.groups;
   const int64_t units = product.batch * plan.parts;
-  // Of some blocks and one unit's rows each.
   const int64_t together = groups == 0 && kernels.multiply_rows_blocks[product.m] != nullptr ? blocks_at_once : 1;
-  const int64_t runs = (blocks + together - 1) / together;
-  const int64_t tasks_of_unit = threads == 1 ? 1 : std::min(runs, (tasks_per_thread * threads + units - 1) / units);
+  const int64_t runs = (blocks + together - 1) / together;  // of blocks, each of which is a task by one unit's rows: who is delayed gets fewer
   plan.panel_stride = panel_bytes(plan, (product.m + plan.groups - 1) / plan.groups);
   const int64_t sums_bytes = whole_lines(product.m * together * block_columns * plan.size);
   Scratch packed(static_cast<size_t>(groups * plan.k_blocks * plan.panel_stride));
   Scratch sums(static_cast<size_t>(sums_bytes * threads));
   plan.packed = packed.as<char>();
   Shares packing(groups);
-  Shares shares(units * tasks_of_unit);
+  Shares shares(units * runs);
   Barrier barrier;
   parallel(threads, [&](int index, int count) {
     packing.each(index, count, [&](int64_t group) { pack_rows(plan, group / plan.groups, group % plan.groups); });
@@ -144,15 +141,12 @@ void run_block_rows(const Product& product, const ProductKernels& kernels) {
     }
     char* const own = sums.as<char>() + index * sums_bytes;
     shares.each(index, count, [&](int64_t task) {
-      const int64_t unit = task / tasks_of_unit;
-      const int64_t first = part(runs, tasks_of_unit, task % tasks_of_unit) * together;
-      const int64_t end = std::min(blocks, part(runs, tasks_of_unit, task % tasks_of_unit + 1) * together);
+      const int64_t unit = task / runs;
+      const int64_t first = task % runs * together;
       if (groups == 0) {
-        multiply_rows(plan, unit, first, end, own);
-        return;
-      }
-      for (int64_t block = first; block < end; ++block) {
-        multiply_panels(plan, unit / plan.parts, unit % plan.parts, block * block_columns, own);
+        multiply_rows(plan, unit, first, std::min(blocks, first + together), own);
+      } else {
+        multiply_panels(plan, unit / plan.parts, unit % plan.parts, first * block_columns, own);
       }
     });
   });
