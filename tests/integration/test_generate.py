@@ -166,6 +166,27 @@ def test_parameters_are_handed_out_where_they_lie(
     assert ctypes.addressof(ctypes.c_ubyte.from_buffer(first)) == address
 
 
+class Turned(torch.nn.Module):
+    """Two layers that are turned by the same angles, as by a rotary embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.ModuleList(torch.nn.Linear(16, 16) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        angles = x[:, :1] * torch.arange(16)
+        cosines, sines = angles.cos(), angles.sin()
+        for layer in self.layers:
+            x = layer(x * cosines + x.roll(8, 1) * sines)
+        return x
+
+
+def test_sines_and_cosines_that_layers_share_are_computed_once() -> None:
+    program = torch.export.export(Turned().eval(), (torch.randn(20, 16),))
+    wrapper, _ = generate(program, name="m", simdlen=256, inductor={})
+    assert [wrapper.source.count(f".{name}()") for name in ("cos", "sin")] == [1, 1]
+
+
 def test_threads_are_counted_on_the_target(generated: tuple[Wrapper, WeightSource]) -> None:
     wrapper, _ = generated
     assert "#pragma omp parallel\n" in wrapper.source

@@ -29,6 +29,7 @@ from aotwin.stages.generate.inductor_isolation import (
     quiet,
     rare_collection,
     recorded_constants,
+    sines_once,
     target_vectors,
 )
 from aotwin.stages.generate.inductor_options import merged_options
@@ -227,6 +228,7 @@ def _lower(
         quiet(),
         rare_collection(),
         target_vectors(simdlen),
+        sines_once(),
         nobody_registers(),
         recorded_constants() as records,
         _lowering_errors(),

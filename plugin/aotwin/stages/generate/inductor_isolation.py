@@ -126,6 +126,32 @@ def target_vectors(simdlen: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def sines_once() -> Iterator[None]:
+    """Let sines and cosines that several loops read be computed once, as exponentials are.
+
+    Inductor takes them for cheap, and computes a rotary embedding's anew for each number that is
+    turned by it, in each layer.
+    """
+    from torch._inductor import ir
+
+    storage: Any = ir.StorageBox
+    original = storage.should_realize_on_reuse
+
+    def decide(box: Any, users: int, *args: Any, **kwargs: Any) -> bool:
+        if original(box, users, *args, **kwargs):
+            return True
+        if users < 2 or not isinstance(box.data, (ir.Pointwise, ir.Reduction)):
+            return False
+        return not {"sin", "cos"}.isdisjoint(box.data.inner_fn_opcount().used_ops)
+
+    storage.should_realize_on_reuse = decide
+    try:
+        yield
+    finally:
+        storage.should_realize_on_reuse = original
+
+
+@contextlib.contextmanager
 def recorded_constants() -> Iterator[list[RecordedConstants]]:
     """Write down each graph's constants at the moment its code is handed over for packaging.
 
