@@ -11,7 +11,7 @@ namespace {
 
 // Rows up to which sums in the first cache beat panels, for B that lies by columns.
 constexpr int64_t axpy_rows_most = 12;
-constexpr int64_t pair_rows_most = 4;  // by numbers, where tiles multiply pairs at once
+constexpr int64_t pair_rows_most = 2;  // by numbers, where tiles multiply pairs at once
 constexpr int64_t sums_bytes = 1 << 14;  // per thread, on its stack; twice, for sums of parts of k
 constexpr int64_t terms_most = 256;      // of axpy, which rounds once for a few of them: long sums are made of short ones
 constexpr int64_t work_per_thread = 1 << 15;  // products that are worth waking a thread for

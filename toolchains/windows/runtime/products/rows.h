@@ -167,11 +167,13 @@ AOTWIN_ALWAYS Vector<float> sums_of_sixteen(const Vector<float> (&r)[16]) {
 
 // The same of rows of bfloat16, by pairs of numbers, which the CPU multiplies and adds at once.
 inline constexpr int pair_dot_m = 8;
+inline constexpr int pair_apart_m = 4;  // as dot_apart_m
 
 template <int M, int N>
-AOTWIN_ALWAYS void pair_dot_block(const bfloat* a, int64_t a_stride, const bfloat* b, int64_t b_stride, int64_t k, float* out, int64_t out_stride) {
+AOTWIN_ALWAYS void pair_dot_block(const bfloat* a, int64_t a_stride, const bfloat* b, int64_t row_stride, int64_t apart, int64_t next, int64_t k, float* out, int64_t out_stride) {
   typedef Vector<float> V;
   constexpr int step = 2 * lanes<float>;
+  const int64_t b_stride = row_stride * apart;
   V acc[M][N] = {};
   const auto one = [&](int64_t at, const auto& get) __attribute__((always_inline)) {
     V row[N];
@@ -187,7 +189,7 @@ AOTWIN_ALWAYS void pair_dot_block(const bfloat* a, int64_t a_stride, const bfloa
   int64_t at = 0;
   for (; at + step <= k; at += step) {
 #pragma clang loop unroll(full)
-    for (int j = 0; j < N; ++j) __builtin_prefetch(b + (N + j) * b_stride + at, 0, 2);
+    for (int j = 0; j < N; ++j) __builtin_prefetch(b + j * b_stride + next * row_stride + at, 0, 2);
     one(at, [](const bfloat* from) __attribute__((always_inline)) { return load_pairs(from); });
   }
   if (at < k) {
@@ -202,7 +204,7 @@ AOTWIN_ALWAYS void pair_dot_block(const bfloat* a, int64_t a_stride, const bfloa
     float found[16];
     store<float>(found, sums_of_sixteen(sixteen));
 #pragma clang loop unroll(full)
-    for (int i = first; i < M * N && i < first + 16; ++i) out[i / N * out_stride + i % N] = found[i - first];
+    for (int i = first; i < M * N && i < first + 16; ++i) out[i / N * out_stride + i % N * apart] = found[i - first];
   }
 }
 
@@ -210,8 +212,13 @@ template <int M>
 AOTWIN_ALWAYS void pair_dot_rows(const bfloat* a, int64_t a_stride, const bfloat* b, int64_t b_stride, int64_t n, int64_t k, float* out, int64_t out_stride) {
   constexpr int N = M <= 6 ? 4 : 3;  // with one of each 29 registers, or 28
   int64_t j = 0;
-  for (; j + N <= n; j += N) pair_dot_block<M, N>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
-  for (; j < n; ++j) pair_dot_block<M, 1>(a, a_stride, b + j * b_stride, b_stride, k, out + j, out_stride);
+  if (M <= pair_apart_m) {
+    const int64_t apart = n / N;
+    for (; j < apart; ++j) pair_dot_block<M, N>(a, a_stride, b + j * b_stride, b_stride, apart, 1, k, out + j, out_stride);
+    j = N * apart;
+  }
+  for (; j + N <= n; j += N) pair_dot_block<M, N>(a, a_stride, b + j * b_stride, b_stride, 1, N, k, out + j, out_stride);
+  for (; j < n; ++j) pair_dot_block<M, 1>(a, a_stride, b + j * b_stride, b_stride, 1, 1, k, out + j, out_stride);
 }
 
 inline void pair_dot(const bfloat* a, int64_t a_stride, int m, const bfloat* b, int64_t b_stride, int64_t n, int64_t k, float* out, int64_t out_stride) {
