@@ -10,7 +10,7 @@ from charts import GREEN, GREY, svg
 
 from against_peers.cases import NETWORKS
 from against_peers.engines import ENGINES
-from against_peers.figures import best
+from against_peers.figures import best, engines_of
 
 #: engine -> colour
 _BARS = {
@@ -45,8 +45,10 @@ def draw(whole: Mapping[str, Any], path: Path) -> None:
 
 
 def _draw_bars(axes: Any, rows: list[Any]) -> None:
-    height = _HEIGHT / len(_BARS)
-    for place, (name, colour) in enumerate(_BARS.items()):
+    measured = engines_of(rows)
+    bars = [(name, colour) for name, colour in _BARS.items() if name in measured]
+    height = _HEIGHT / len(bars)
+    for place, (name, colour) in enumerate(bars):
         for index, row in enumerate(rows):
             time = best(row["engines"].get(name), "minimum")
             if time is None:
