@@ -10,7 +10,8 @@ namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
 // Rows of A by rows of B in registers at a time.
 inline constexpr int dot_m = AOTWIN_LEVEL == 4 ? 5 : 4;
 inline constexpr int dot_n = AOTWIN_LEVEL == 4 ? 4 : 2;
-inline constexpr int dot_apart_m = 3;  // rows of A up to which those of B are far from each other
+inline constexpr int dot_apart_m = 3;         // rows of A up to which those of B are far from each other,
+inline constexpr int64_t dot_apart_n = 64;    // where they are so many
 // Products that a lane adds one after the other: each rounds by the size of the sum so far, so that of long rows short sums are added up.
 inline constexpr int64_t chain_most = 128;
 
@@ -96,7 +97,7 @@ AOTWIN_ALWAYS void dot_rows(const C* a, int64_t a_stride, const S* b, int64_t b_
   constexpr int N = dot_n;
   constexpr int unroll = M == 1 ? 4 : M == 2 ? 2 : 1;
   int64_t j = 0;
-  if (Far && M <= dot_apart_m) {
+  if (Far && M <= dot_apart_m && n >= dot_apart_n) {
     // Memory that is read in several places at once is read faster.
     const int64_t apart = n / N;
     for (; j < apart; ++j) dot_block<C, S, M, N, unroll, Far>(a, a_stride, b + j * b_stride, b_stride, apart, 1, k, out + j, out_stride);
@@ -212,7 +213,7 @@ template <int M>
 AOTWIN_ALWAYS void pair_dot_rows(const bfloat* a, int64_t a_stride, const bfloat* b, int64_t b_stride, int64_t n, int64_t k, float* out, int64_t out_stride) {
   constexpr int N = M <= 6 ? 4 : 3;  // with one of each 29 registers, or 28
   int64_t j = 0;
-  if (M <= pair_apart_m) {
+  if (M <= pair_apart_m && n >= dot_apart_n) {
     const int64_t apart = n / N;
     for (; j < apart; ++j) pair_dot_block<M, N>(a, a_stride, b + j * b_stride, b_stride, apart, 1, k, out + j, out_stride);
     j = N * apart;
