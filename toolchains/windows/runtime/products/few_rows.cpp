@@ -11,7 +11,9 @@ namespace {
 
 // Rows up to which sums in the first cache beat panels, for B that lies by columns.
 constexpr int64_t axpy_rows_most = 12;
-constexpr int64_t pair_rows_most = 2;  // by numbers, where tiles multiply pairs at once
+// By numbers, where tiles multiply pairs at once: for B that lies by rows, which takes pairs as they lie, and by columns.
+constexpr int64_t number_dots_most = 2;
+constexpr int64_t number_rows_most = 3;
 constexpr int64_t sums_bytes = 1 << 14;  // per thread, on its stack; twice, for sums of parts of k
 constexpr int64_t terms_most = 256;      // of axpy, which rounds once for a few of them: long sums are made of short ones
 constexpr int64_t work_per_thread = 1 << 15;  // products that are worth waking a thread for
@@ -47,7 +49,7 @@ bool run_few_rows(const Product& product, const ProductKernels& numbers, const P
   const bool dot = product.b.row == 1 || product.k == 1;
   const bool axpy = !dot && (product.b.column == 1 || product.n == 1);
   // Up to some rows reading takes the time, and numbers do; then pairs of those that follow each other.
-  const bool pairs = tiles.unit > 1 && m > pair_rows_most;
+  const bool pairs = tiles.unit > 1 && m > (dot ? number_dots_most : number_rows_most);
   if (pairs && (!dot || tiles.dot == nullptr || product.a.column != 1 || product.b.row != 1)) {
     return false;
   }
