@@ -5,6 +5,8 @@
 
 namespace aotwin::runtime::products {
 
+enum Derived { kind_channels_last = 1, kind_contiguous = 2, kind_transposed = 3, kind_by_taps = 4, kind_pairs = 5 };
+
 // make() once for each constant, view of it and `kind`; anew at each call for memory that is no constant.
 template <class F>
 Tensor derived_from_constant(const Tensor& source, int kind, F&& make);

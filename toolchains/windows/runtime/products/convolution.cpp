@@ -6,11 +6,10 @@
 
 #include "constant_cache.h"
 #include "geometry.h"
+#include "strassen.h"
 
 namespace aotwin::runtime::products {
 namespace {
-
-enum Kind { kind_channels_last = 1, kind_contiguous = 2, kind_transposed = 3, kind_by_taps = 4 };
 
 struct Lists {
   int64_t stride[3] = {1, 1, 1};
@@ -155,6 +154,8 @@ void convolve_into(const Geometry& g, bool rows, const Tensor& input, const Tens
   } else if (rows && suits_lines(g)) {
     convolve_lines(g, input.data(), weight.data(), product.finish);
   } else if (rows) {
+    const Tensor pairs = g.in_blocks() ? pairs_of_blocks(weight, g.batch * g.places(), g.out_channels) : Tensor();
+    product.b_pairs = pairs.as<uint8_t>();
     convolve_rows(g, input.data(), weight.data(), product);
   } else {
     convolve_planes(g, input.data(), weight.data(), product);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "plain_sums.h"
+#include "strassen.h"
 
 namespace aotwin::runtime::products {
 namespace {
@@ -104,6 +105,7 @@ void multiply_tensors(const char* name, const Tensor& given_out, const Tensor& g
     case Dtype::f16:
     case Dtype::bf16: {
       Product product;
+      Tensor pairs;
       product.batch = shape[0];
       product.m = shape[1];
       product.n = shape[2];
@@ -115,6 +117,8 @@ void multiply_tensors(const char* name, const Tensor& given_out, const Tensor& g
       if (fused.in_blocks) {
         product.b = {b.data(), 0, block_columns, 1};
         product.b_block = block_columns * product.k;
+        pairs = pairs_of_blocks(given_b, product.m, product.n);
+        product.b_pairs = pairs.as<uint8_t>();
       }
       product.out_batch = out.stride(0);
       Finish& finish = product.finish;

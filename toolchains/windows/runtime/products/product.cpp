@@ -10,6 +10,7 @@
 #include "few_rows.h"
 #include "lying_rows.h"
 #include "own_panels.h"
+#include "strassen.h"
 #include "tiles.h"
 
 namespace aotwin::runtime::products {
@@ -98,6 +99,10 @@ void run(const Product& given) {
   }
   if (plain && !bytes && lying) {
     run_lying_rows(transposed(product), kernels);
+    return;
+  }
+  if (suits_strassen(product, kernels)) {
+    run_strassen(product, kernels);
     return;
   }
   if (plain && suits_block_rows(product, kernels)) {

@@ -33,6 +33,7 @@ struct Product {
   Operand a;                 // [m, k]
   Operand b;                 // [k, n]
   int64_t b_block = 0;       // not 0: elements between blocks of B's columns, which are next to each other within a block
+  uint8_t* b_pairs = nullptr;  // not null: a byte for each two of these blocks, 0 at first, where it is kept what is found out about them: strassen.cpp
   Finish finish;
   int64_t out_batch = 0;
   int64_t addend_batch[2] = {0, 0};
