@@ -40,9 +40,7 @@ def linear(
 
 def ratio_of(ours: torch.Tensor, eager: torch.Tensor, truth: torch.Tensor, dim: Any = None) -> Any:
     """Errors, root mean squares over all results or along a dimension, of eager's."""
-    error, allowed = (
-        (exact(each) - truth).square().mean(dim).sqrt() for each in (ours, eager)
-    )
+    error, allowed = ((exact(each) - truth).square().mean(dim).sqrt() for each in (ours, eager))
     return (error / allowed).max().item()
 
 
@@ -52,7 +50,7 @@ def operands(rows: int, results: int, terms: int) -> tuple[torch.Tensor, torch.T
 
 
 @pytest.mark.parametrize("terms", [192, 224, 384, 800])
-@pytest.mark.parametrize("rows", [56, 57, 64, 99, 128, 197, 700])
+@pytest.mark.parametrize("rows", [40, 57, 64, 99, 128, 197, 700])
 def test_errors_are_near_those_of_plain_sums(products: Operators, rows: int, terms: int) -> None:
     x, weight = operands(rows, 320, terms)
     bias = torch.randn(320)
@@ -62,7 +60,7 @@ def test_errors_are_near_those_of_plain_sums(products: Operators, rows: int, ter
 
 
 def test_sizes_beside_those_that_gain(products: Operators) -> None:
-    for rows, results, terms in ((55, 320, 384), (128, 192, 384), (128, 288, 384), (128, 320, 200)):
+    for rows, results, terms in ((39, 320, 384), (128, 192, 384), (128, 288, 384), (128, 320, 200)):
         x, weight = operands(rows, results, terms)
         truth = exact(x) @ exact(weight).t()
         assert ratio_of(linear(products, x, weight), x @ weight.t(), truth) <= RATIO

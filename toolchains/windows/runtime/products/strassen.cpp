@@ -30,7 +30,7 @@
 namespace aotwin::runtime::products {
 namespace {
 
-constexpr int64_t least_rows = 56;
+constexpr int64_t least_rows = 40;
 constexpr int64_t least_columns = 256;
 constexpr int64_t least_terms = 192;
 // Terms that are added up in registers. Errors are those of plain sums of 192 times the square root of this over 48: twice as many terms need fewer
@@ -71,7 +71,7 @@ struct Plan {
     groups = parts_of(half_rows, 2 * with.rows) * 2;
     height = half_rows / groups;
     higher = half_rows % groups;
-    for (parts = std::clamp<int64_t>(most_parts, 1, groups); groups % parts != 0;) {
+    for (parts = std::clamp<int64_t>(most_parts, 1, groups / 2); groups % parts != 0;) {  // sums of B are worth making for two groups
       --parts;
     }
     half_k = of.k / 2;
