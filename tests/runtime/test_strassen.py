@@ -97,20 +97,27 @@ def test_rows_of_zeros_have_the_bias_itself(products: Operators) -> None:
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 3e38])
-def test_what_is_not_finite_stays_in_its_row_and_column(products: Operators, value: float) -> None:
+def test_what_is_not_finite_stays_in_its_rows_and_columns(
+    products: Operators, value: float
+) -> None:
     x, weight = operands(128, 320, 384)
     expected = x @ weight.t()
-    x[3, 5] = value
-    found = linear(products, x, weight)
-    others = [row for row in range(128) if row != 3]
-    assert torch.allclose(found[others], expected[others], atol=1e-5)
-    assert torch.allclose(found[3], x[3] @ weight.t(), equal_nan=True)
-    x, weight = operands(128, 320, 384)
-    weight[70, 380] = value
-    found = linear(products, x, weight)
-    others = [column for column in range(320) if column != 70]
-    assert torch.allclose(found[:, others], expected[:, others], atol=1e-5)
-    assert torch.allclose(found[:, 70], x @ weight[70], equal_nan=True)
+    for rows in ([3], [3, 67]):  # one of a pair, both
+        given = x.clone()
+        for row in rows:
+            given[row, row + 5] = value
+        found = linear(products, given, weight)
+        others = [row for row in range(128) if row not in rows]
+        assert torch.allclose(found[others], expected[others], atol=1e-5)
+        assert torch.allclose(found[rows], given[rows] @ weight.t(), equal_nan=True)
+    for columns in ([70], [70, 102]):
+        given = weight.clone()
+        for column in columns:
+            given[column, column + 5] = value
+        found = linear(products, x, given)
+        others = [column for column in range(320) if column not in columns]
+        assert torch.allclose(found[:, others], expected[:, others], atol=1e-5)
+        assert torch.allclose(found[:, columns], x @ given[columns].t(), equal_nan=True)
 
 
 def test_what_is_known_of_a_constant_is_its_own(products: Operators) -> None:

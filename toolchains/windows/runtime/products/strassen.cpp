@@ -36,7 +36,8 @@ constexpr int64_t least_terms = 192;
 // Terms that are added up in registers. Errors are those of plain sums of 192 times the square root of this over 48: twice as many terms need fewer
 // instructions, but have twice the error.
 constexpr int64_t terms_of_block = 96;
-constexpr float most_apart = 16;              // sums of the squares of two rows, or columns
+constexpr float most_apart = 16;              // sums of the squares of two rows, or columns,
+constexpr float most_squares = 1e30F;         // of which none may be so large that sums could overflow
 constexpr int64_t rows_of_part = 320;         // at most, or so: A's panels are read for each pair of blocks
 constexpr int64_t numbers_of_slice = 1 << 20;  // of A
 constexpr int64_t least_slice = 128;
@@ -60,7 +61,7 @@ constexpr Step steps[7] = {
     {{q11, q22, 1}, {q11, q22, 1}},  {{q21, q22, 1}, {q11, none, 1}},  {{q11, none, 1}, {q12, q22, -1}}, {{q22, none, 1}, {q21, q11, -1}},
     {{q11, q12, 1}, {q22, none, 1}}, {{q21, q11, -1}, {q11, q12, 1}}, {{q12, q22, -1}, {q21, q22, 1}},
 };
-// Which of a group's panels are quarters of A. Two are none of the steps', and are kept only where the group's rows are apart.
+// Which of a group's panels are quarters of A. A12 and A21 are none of the steps', and are there only where the group's rows are apart.
 constexpr int plain_panels[4] = {2, 4, 5, 3};
 
 // Some rows of a product. Neither its halves nor its groups depend on the number of threads.
@@ -115,7 +116,7 @@ struct Plan {
 bool are_apart(const float* squares, const float* others, int64_t count) {
   bool apart = false;
   for (int64_t i = 0; i < count; ++i) {
-    apart = apart || !(squares[i] <= most_apart * others[i] && others[i] <= most_apart * squares[i]);
+    apart = apart || !(squares[i] <= most_apart * others[i] && others[i] <= most_apart * squares[i] && squares[i] <= most_squares);
   }
   return apart;
 }
@@ -157,7 +158,10 @@ void pack_group(const Plan& plan, int64_t group, const Own& own) {
       }
     }
   }
-  plan.apart[group] = are_apart(squares[0], squares[1], plan.rows_at(group, q21));
+  if (plan.rows_at(group, q21) < count) {  // the last row has no partner
+    squares[1][count - 1] = squares[0][count - 1];
+  }
+  plan.apart[group] = are_apart(squares[0], squares[1], count);
   for (int64_t block = 0; plan.apart[group] && block < plan.k_blocks; ++block) {
     for (const int quarter : {q12, q21}) {
       pack_quarter(plan, group, block, quarter, plan.panel_at(group, block, plain_panels[quarter]));
@@ -277,11 +281,12 @@ class Pass {
     for (int i = 0; i < 4; ++i) {
       quarters[i] = plan_.panel_at(group, block, plain_panels[i]);
     }
-    if (!plan_.apart[group]) {  // there are the sums with A11
-      plan_.strassen.add(own_.panels[0], quarters[q12], quarters[q11], -1, plan_.count_of(group) * k);
-      plan_.strassen.add(own_.panels[1], quarters[q21], quarters[q11], 1, plan_.count_of(group) * k);
-      quarters[q12] = own_.panels[0];
-      quarters[q21] = own_.panels[1];
+    if (!plan_.apart[group]) {  // sums lie there
+      for (const int quarter : {q12, q21}) {
+        float* const panel = own_.panels[quarter - q12];
+        pack_quarter(plan_, group, block, quarter, panel);
+        quarters[quarter] = panel;
+      }
     }
     for (int product = 0; product < 8; ++product) {
       const int a = product % 4;
