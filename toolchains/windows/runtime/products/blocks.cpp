@@ -7,10 +7,6 @@ namespace {
 
 constexpr int64_t work_per_thread = 1 << 16;  // products
 
-int64_t parts_of(int64_t whole, int64_t part) {
-  return (whole + part - 1) / part;
-}
-
 }  // namespace
 
 Blocks::Blocks(const Product& of, const ProductKernels& with)

@@ -18,6 +18,11 @@ inline int64_t part(int64_t whole, int64_t parts, int64_t index) {
   return whole / parts * index + std::min(index, whole % parts);
 }
 
+// Parts of that size, the last of which may be smaller.
+inline int64_t parts_of(int64_t whole, int64_t part) {
+  return (whole + part - 1) / part;
+}
+
 // A panel of `count` lanes: `lane_stride` is that between rows of A, or columns of B.
 void pack_operand(const ProductKernels& kernels, const Operand& operand, Dtype dtype, int64_t batch, int64_t lane_stride, int64_t k_stride, int64_t first_lane,
                   int count, int width, int64_t first_k, int64_t k, void* panel);
