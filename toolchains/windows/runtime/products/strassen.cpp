@@ -31,9 +31,9 @@ namespace {
 constexpr int64_t least_rows = 40;
 constexpr int64_t least_columns = 256;
 constexpr int64_t least_terms = 192;
-constexpr int64_t rows_of_part = 320;          // at most, or so: A's panels are read for each pair of blocks
-constexpr int64_t numbers_of_slice = 1 << 20;  // of A
-constexpr int64_t least_slice = 128;
+constexpr int64_t numbers_of_slice = 1 << 20;  // of A,
+constexpr int64_t least_slice = 128;           // or as many rows,
+constexpr int64_t most_slice = 640;            // at most so many
 
 // What is asked for while a block of k is multiplied: the same quarters' next.
 class Ahead {
@@ -169,7 +169,7 @@ class Pass {
 
 void run_rows(const Product& product, const ProductKernels& kernels, int64_t first_row, int64_t end) {
   const int threads = threads_for(product);
-  StrassenPlan plan(product, kernels, first_row, end, std::max<int64_t>(threads, (end - first_row) / rows_of_part));
+  StrassenPlan plan(product, kernels, first_row, end, threads);
   const int64_t pairs = product.n / (2 * block_columns);
   const int64_t kept_bytes = whole_lines(plan.k_block * block_columns * 4);
   const int64_t sums_bytes = whole_lines(7 * parts_of(plan.groups, plan.parts) * parts_of(plan.half_rows, plan.groups) * block_columns * 4);
@@ -212,7 +212,7 @@ bool suits_strassen(const Product& product, const ProductKernels& kernels) {
 }
 
 void run_strassen(const Product& product, const ProductKernels& kernels) {
-  const int64_t slices = parts_of(product.m, std::clamp<int64_t>(numbers_of_slice / product.k, least_slice, 2 * rows_of_part));
+  const int64_t slices = parts_of(product.m, std::clamp<int64_t>(numbers_of_slice / product.k, least_slice, most_slice));
   for (int64_t i = 0; i < slices; ++i) {
     run_rows(product, kernels, part(product.m, slices, i), part(product.m, slices, i + 1));
   }

@@ -11,8 +11,32 @@ namespace {
 // Terms that are added up in registers. The error is that of plain sums of 192 of them times the root of this over 48: 192 would need fewer
 // instructions, but have twice the error.
 constexpr int64_t terms_of_block = 96;
+constexpr int64_t rows_of_part = 320;  // at most, or so: A's panels are read for each pair of blocks
 constexpr float most_apart = 16;       // sums of the squares of two rows, or columns,
 constexpr float most_squares = 1e30F;  // of which none may be so large that sums could overflow
+
+// Of a region's time: each part of the rows has sums of B made anew; with fewer parts than threads, A's panels are read by several.
+constexpr double sums_of_part = 0.09;
+constexpr double shared_panels = 0.03;
+
+// How many parts the groups of rows are cut into, all of one size, such that threads end at the same time.
+int64_t best_parts(int64_t groups, int64_t pairs, int64_t threads, int64_t wanted) {
+  int64_t best = 1;
+  double best_cost = 0;
+  for (int64_t parts = 1; parts <= groups; ++parts) {
+    if (groups % parts != 0) {
+      continue;
+    }
+    const auto tasks = static_cast<double>(parts * pairs);
+    const double time = static_cast<double>(parts_of(parts * pairs, threads)) / tasks;
+    const double cost = time * (1 + sums_of_part * static_cast<double>(parts) / static_cast<double>(groups) + (parts < wanted ? shared_panels : 0));
+    if (parts == 1 || cost < best_cost) {
+      best = parts;
+      best_cost = cost;
+    }
+  }
+  return best;
+}
 
 bool are_apart(const float* squares, const float* others, int64_t count) {
   bool apart = false;
@@ -24,15 +48,13 @@ bool are_apart(const float* squares, const float* others, int64_t count) {
 
 }  // namespace
 
-StrassenPlan::StrassenPlan(const Product& of, const ProductKernels& with, int64_t first, int64_t last, int64_t most_parts)
+StrassenPlan::StrassenPlan(const Product& of, const ProductKernels& with, int64_t first, int64_t last, int threads)
     : product(of), kernels(with), strassen(level4::strassen_kernels), first_row(first), end(last) {
   half_rows = parts_of(last - first, 2);
   groups = parts_of(half_rows, 2 * with.rows) * 2;
   height = half_rows / groups;
   higher = half_rows % groups;
-  for (parts = std::clamp<int64_t>(most_parts, 1, groups / 2); groups % parts != 0;) {  // sums of B are worth making for two groups
-    --parts;
-  }
+  parts = best_parts(groups, of.n / (2 * block_columns), threads, std::max<int64_t>(threads, (last - first) / rows_of_part));
   half_k = of.k / 2;
   k_block = parts_of(parts_of(half_k, parts_of(half_k, terms_of_block)), 16) * 16;
   k_blocks = parts_of(half_k, k_block);

@@ -31,7 +31,7 @@ inline constexpr int plain_panels[4] = {2, 4, 5, 3};
 
 // Some rows of a product. Neither its halves nor its groups depend on the number of threads.
 struct StrassenPlan {
-  StrassenPlan(const Product& of, const ProductKernels& with, int64_t first, int64_t last, int64_t most_parts);
+  StrassenPlan(const Product& of, const ProductKernels& with, int64_t first, int64_t last, int threads);
 
   int64_t row_of(int64_t group) const { return height * group + std::min(group, higher); }  // of a half
   int64_t count_of(int64_t group) const { return row_of(group + 1) - row_of(group); }
