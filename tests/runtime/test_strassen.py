@@ -59,6 +59,18 @@ def test_errors_are_near_those_of_plain_sums(products: Operators, rows: int, ter
     assert ratio_of(ours, torch.relu(functional.linear(x, weight, bias)), truth) <= RATIO
 
 
+def test_two_rows_share_their_rounding(products: Operators) -> None:
+    """What only an algorithm that adds rows does; CPUs without AVX-512 have plain sums."""
+    x, weight = operands(128, 320, 384)
+    before = linear(products, x, weight)
+    x[67] = x[67].flip(0)
+    after = linear(products, x, weight)
+    shared = "AVX512" in torch.backends.cpu.get_cpu_capability()
+    assert torch.equal(before[3], after[3]) != shared
+    others = [row for row in range(128) if row not in (3, 67)]
+    assert torch.equal(before[others], after[others])
+
+
 def test_sizes_beside_those_that_gain(products: Operators) -> None:
     for rows, results, terms in ((39, 320, 384), (128, 192, 384), (128, 288, 384), (128, 320, 200)):
         x, weight = operands(rows, results, terms)
