@@ -35,6 +35,11 @@ constexpr int64_t numbers_of_slice = 1 << 20;  // of A,
 constexpr int64_t least_slice = 128;           // or as many rows,
 constexpr int64_t most_slice = 640;            // at most so many
 
+bool gains(int64_t rows, int64_t results, int64_t terms) {
+  const bool many = rows >= least_rows && results >= least_columns && terms >= least_terms;
+  return many && results % (2 * block_columns) == 0 && terms % 32 == 0;
+}
+
 // What is asked for while a block of k is multiplied: the same quarters' next.
 class Ahead {
  public:
@@ -198,7 +203,7 @@ void run_rows(const Product& product, const ProductKernels& kernels, int64_t fir
 }  // namespace
 
 Tensor pairs_of_blocks(const Tensor& weight, int64_t rows, int64_t results) {
-  if (rows < least_rows || float_kernels().width != block_columns) {
+  if (!gains(rows, results, weight.numel() / results) || float_kernels().width != block_columns) {
     return {};
   }
   return derived_from_constant(weight, kind_pairs, [&] { return zeros({results / (2 * block_columns)}, Dtype::u8); });
@@ -206,8 +211,7 @@ Tensor pairs_of_blocks(const Tensor& weight, int64_t rows, int64_t results) {
 
 bool suits_strassen(const Product& product, const ProductKernels& kernels) {
   const bool lies = product.b_pairs != nullptr && product.b_block != 0 && product.b.row == block_columns && kernels.width == block_columns;
-  const bool gains = product.m >= least_rows && product.n >= least_columns && product.k >= least_terms;
-  return lies && gains && product.n % (2 * block_columns) == 0 && product.k % 32 == 0 && product.dtype == Dtype::f32 && product.batch == 1 &&
+  return lies && gains(product.m, product.n, product.k) && product.dtype == Dtype::f32 && product.batch == 1 &&
          product.pack_b == nullptr && product.finish.column == 1;
 }
 

@@ -20,12 +20,7 @@ void multiply_two(const void* a_panel, const float* b, const float* other, int64
     const V high = Sum ? load<float>(b + width) + load<float>(other + width) : load<float>(b + width) - load<float>(other + width);
     store<float>(kept, low);
     store<float>(kept + width, high);
-#pragma clang loop unroll(full)
-    for (int i = 0; i < Rows; ++i) {
-      const V value = spread<float>(a[i]);
-      acc[i][0] = multiply_add(value, low, acc[i][0]);
-      acc[i][1] = multiply_add(value, high, acc[i][1]);
-    }
+    add_pair(acc, a, low, high);
     a += Rows;
     b += block_line;
     other += block_line;

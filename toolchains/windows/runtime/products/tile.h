@@ -287,6 +287,17 @@ void multiply_rows_blocks(const void* rows, int64_t stride, const void* first_bl
   for (int j = 0; j < blocks_at_once; ++j) store_tile<float>(acc[j], sums + j * Rows * block_line, first);
 }
 
+// Numbers of a panel of A, for one k, by two registers of B.
+template <int Rows>
+AOTWIN_ALWAYS void add_pair(Vector<float> (&acc)[Rows][2], const float* a, Vector<float> low, Vector<float> high) {
+#pragma clang loop unroll(full)
+  for (int i = 0; i < Rows; ++i) {
+    const Vector<float> value = spread<float>(a[i]);
+    acc[i][0] = multiply_add(value, low, acc[i][0]);
+    acc[i][1] = multiply_add(value, high, acc[i][1]);
+  }
+}
+
 // Columns of B as they lie in memory: each pair of registers is used, and kept in `panel` for the panels of A that follow.
 template <int Rows>
 void multiply_columns(const void* a_panel, const void* columns, int64_t stride, int64_t k, void* tile, bool first, void* panel, const char* next) {
@@ -308,12 +319,7 @@ void multiply_columns(const void* a_panel, const void* columns, int64_t stride, 
     const V high = load<float>(reinterpret_cast<const float*>(b) + width);
     store<float>(to, low);
     store<float>(to + width, high);
-#pragma clang loop unroll(full)
-    for (int i = 0; i < Rows; ++i) {
-      const V value = spread<float>(a[i]);
-      acc[i][0] = multiply_add(value, low, acc[i][0]);
-      acc[i][1] = multiply_add(value, high, acc[i][1]);
-    }
+    add_pair(acc, a, low, high);
     a += Rows;
     b += stride;
     to += 2 * width;
