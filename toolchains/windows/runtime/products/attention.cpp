@@ -4,10 +4,12 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "../threads/parallel.h"
 #include "attention_kernels.h"
 #include "packing.h"
+#include "rooms.h"
 #include "shares.h"
 
 namespace aotwin::runtime::products {
@@ -56,9 +58,16 @@ template <class C>
 class Worker {
  public:
   Worker(const Problem& problem, const ProductKernels& products, const AttentionKernels& kernels, int64_t panels)
-      : p_(problem), products_(products), kernels_(kernels), width_(products.width), depth_(units(problem.size)), panels_(panels), memory_(bytes()) {
+      : p_(problem), products_(products), kernels_(kernels), width_(products.width), depth_(units(problem.size)), panels_(panels) {}
+
+  // Of memory that it needs.
+  int64_t bytes() const {
+    const auto counts = elements();
+    return std::accumulate(counts.begin(), counts.end(), int64_t{0}) * static_cast<int64_t>(sizeof(C));
+  }
+  void use(C* memory) {
     C** const places[] = {&keys_, &values_, &queries_, &sums_, &scores_, &mask_, &state_};
-    C* at = memory_.as<C>();
+    C* at = memory;
     const auto counts = elements();
     for (size_t i = 0; i < counts.size(); ++i) {
       *places[i] = at;
@@ -114,13 +123,6 @@ class Worker {
       count = (count + 15) / 16 * 16;
     }
     return counts;
-  }
-  size_t bytes() const {
-    size_t all = 0;
-    for (const int64_t count : elements()) {
-      all += static_cast<size_t>(count) * sizeof(C);
-    }
-    return all;
   }
   int lanes_of(int64_t panel, int64_t count) const {
     return static_cast<int>(std::min<int64_t>(width_, count - panel * width_));
@@ -194,7 +196,7 @@ class Worker {
     const C* keys = keys_;
     C* scores = scores_;
     const C* const queries = queries_ + panel * width * depth_;
-    const char* const ahead = memory_.as<char>();  // nothing needs to be asked for
+    const char* const ahead = reinterpret_cast<const char*>(keys_);  // nothing needs to be asked for
     for (int64_t i = 0; i < panels; ++i) {
       const int64_t height = part(count, panels, i + 1) - part(count, panels, i);
       products_.multiply[height][1](keys, queries, depth_, scores, true, ahead, 0, 0);
@@ -249,7 +251,6 @@ class Worker {
   int width_;
   int64_t depth_;  // elements of a panel for `size`
   int64_t panels_;
-  Scratch memory_;
   C* keys_ = nullptr;
   C* values_ = nullptr;
   C* queries_ = nullptr;
@@ -274,8 +275,11 @@ void attend_by_tiles(const Problem& p, const ProductKernels& products, const Att
   }
   const int64_t parts = (all_panels + panels - 1) / panels;
   Shares shares(heads * parts);
+  const Worker<C> idle(p, products, kernels, panels);
+  Rooms rooms(idle.bytes(), threads);
   parallel(threads, [&](int index, int count) {
-    Worker<C> worker(p, products, kernels, panels);
+    Worker<C> worker = idle;
+    worker.use(rooms.of<C>(index));
     shares.each(index, count, [&](int64_t task) {
       const int64_t head = task / parts;
       // The last rows first: with a causal mask they are the longest tasks.
@@ -293,9 +297,9 @@ void attend_by_rows(const Problem& p, const ProductKernels& products, const Atte
   const int64_t rows = p.heads_of_key * p.queries;
   const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, p.keys * p.size));
   const int64_t padded = (p.keys + 15) / 16 * 16 + 16;
-  parallel_for(0, p.batch * key_heads, grain, [&](int64_t begin, int64_t end) {
-    Scratch memory(static_cast<size_t>((rows * (p.size + p.size + padded) + padded) * static_cast<int64_t>(sizeof(C)) + 64));
-    C* const queries = memory.as<C>();
+  Rooms rooms((rows * (p.size + p.size + padded) + padded) * static_cast<int64_t>(sizeof(C)) + 64, thread_count());
+  parallel_for(0, p.batch * key_heads, grain, [&](int64_t begin, int64_t end, int thread) {
+    C* const queries = rooms.of<C>(thread);
     C* const sums = queries + rows * p.size;
     C* const scores = sums + rows * p.size;
     C* const mask = scores + rows * padded;

@@ -11,6 +11,7 @@
 #include "blocks.h"
 #include "few_rows.h"
 #include "own_panels.h"
+#include "rooms.h"
 #include "shares.h"
 
 namespace aotwin::runtime::products {
@@ -127,9 +128,9 @@ void run_block_rows(const Product& product, const ProductKernels& kernels) {
   const int64_t together = groups == 0 && kernels.multiply_rows_blocks[product.m] != nullptr ? blocks_at_once : 1;
   const int64_t runs = (blocks + together - 1) / together;  // of blocks, each of which is a task by one unit's rows: who is delayed gets fewer
   plan.panel_stride = panel_bytes(plan, (product.m + plan.groups - 1) / plan.groups);
-  const int64_t sums_bytes = whole_lines(product.m * together * block_columns * plan.size);
+  const int64_t sums_bytes = product.m * together * block_columns * plan.size;
   Scratch packed(static_cast<size_t>(groups * plan.k_blocks * plan.panel_stride));
-  Scratch sums(static_cast<size_t>(sums_bytes * threads));
+  Rooms sums(sums_bytes, threads);
   plan.packed = packed.as<char>();
   Shares packing(groups);
   Shares shares(units * runs);
@@ -139,7 +140,7 @@ void run_block_rows(const Product& product, const ProductKernels& kernels) {
     if (groups != 0) {
       barrier.wait(count);
     }
-    char* const own = sums.as<char>() + index * sums_bytes;
+    char* const own = sums.of<char>(index);
     shares.each(index, count, [&](int64_t task) {
       const int64_t unit = task / runs;
       const int64_t first = task % runs * together;

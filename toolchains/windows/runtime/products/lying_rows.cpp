@@ -12,6 +12,7 @@
 #include "barrier.h"
 #include "blocks.h"
 #include "few_rows.h"
+#include "rooms.h"
 #include "shares.h"
 
 namespace aotwin::runtime::products {
@@ -209,7 +210,7 @@ void run_lying_rows(const Product& product, const ProductKernels& kernels) {
   plan.staged_bytes = plan.staged ? kernels.rows * whole_lines(units_of(plan, plan.k_block) * plan.size + 128) : 0;
   const int64_t own_bytes = sums_bytes + transposed_bytes + groups_of_tile * plan.staged_bytes;
   Scratch packed(static_cast<size_t>(units_of_round * unit_bytes));
-  Scratch memory(static_cast<size_t>(own_bytes * threads));
+  Rooms memory(own_bytes, threads);
   plan.packed = packed.as<char>();
 
   for (int64_t first = 0; first < all_units; first += units_of_round) {
@@ -223,7 +224,7 @@ void run_lying_rows(const Product& product, const ProductKernels& kernels) {
     Shares shares(tiles);
     Barrier barrier;
     parallel(threads, [&](int index, int count) {
-      char* const mine = memory.as<char>() + index * own_bytes;
+      char* const mine = memory.of<char>(index);
       const Own own{mine, mine + sums_bytes, mine + sums_bytes + transposed_bytes};
       packing.each(index, count, [&](int64_t i) { pack_of_round(plan, i / plan.k_blocks, i % plan.k_blocks); });
       barrier.wait(count);

@@ -10,6 +10,7 @@
 #include "blocks.h"
 #include "few_rows.h"
 #include "lying_rows.h"
+#include "rooms.h"
 #include "shares.h"
 
 namespace aotwin::runtime::products {
@@ -193,11 +194,11 @@ void run_own_panels(const Product& product, const ProductKernels& kernels) {
 
   const int64_t panels_bytes = panels_of_task * plan.k_blocks * plan.panel_stride;
   const int64_t own_bytes = panels_bytes + whole_lines(plan.groups_of_tile * kernels.rows * panels_of_task * kernels.width * plan.size);
-  Scratch memory(static_cast<size_t>(own_bytes * threads));
+  Rooms memory(own_bytes, threads);
 
   Shares shares(tasks);
   parallel(threads, [&](int index, int count) {
-    char* const mine = memory.as<char>() + index * own_bytes;
+    char* const mine = memory.of<char>(index);
     const Own own{mine, mine + panels_bytes};
     shares.each(index, count, [&](int64_t now) {
       const Task task = task_of(plan, now);

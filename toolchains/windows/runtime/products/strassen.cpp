@@ -22,6 +22,7 @@
 #include "blocks.h"
 #include "constant_cache.h"
 #include "few_rows.h"
+#include "rooms.h"
 #include "shares.h"
 #include "strassen_plan.h"
 
@@ -77,7 +78,7 @@ class Pass {
  public:
   Pass(const StrassenPlan& plan, int64_t pair, int64_t next, int64_t of_rows, const StrassenMemory& own)
       : plan_(plan), pair_(pair), next_(next), first_(part(plan.groups, plan.parts, of_rows)), last_(part(plan.groups, plan.parts, of_rows + 1)), own_(own),
-        finish_(finish_of(plan.product, 0)), apart_(columns_are_apart(plan, pair)) {}
+        sums_((plan.row_of(last_) - plan.row_of(first_)) * block_columns), finish_(finish_of(plan.product, 0)), apart_(columns_are_apart(plan, pair)) {}
 
   void run() {
     const int64_t calls = 7 * (last_ - first_);
@@ -101,9 +102,9 @@ class Pass {
  private:
   bool is_apart(int64_t group) const { return apart_ || plan_.apart[group]; }
 
-  // Of a step, or a quarter of the results: [group][step][row][column].
+  // Of a step, or a quarter of the results: [step][row][column].
   float* sums_at(int number, int64_t group) const {
-    return own_.sums + ((plan_.row_of(group) - plan_.row_of(first_)) * 7 + plan_.count_of(group) * number) * block_columns;
+    return own_.sums + number * sums_ + (plan_.row_of(group) - plan_.row_of(first_)) * block_columns;
   }
 
   void step(int number, int64_t block, Ahead& ahead) {
@@ -154,7 +155,7 @@ class Pass {
 
   void finish(int64_t group) {
     if (!is_apart(group)) {
-      plan_.strassen.combine(sums_at(0, group), plan_.count_of(group) * block_columns);
+      plan_.strassen.combine(sums_at(0, group), sums_, plan_.count_of(group) * block_columns);
     }
     for (int quarter = 0; quarter < 4; ++quarter) {
       plan_.kernels.finish(finish_, sums_at(quarter, group), block_columns, plan_.row_at(group, quarter), plan_.rows_at(group, quarter),
@@ -168,6 +169,7 @@ class Pass {
   int64_t first_;  // group
   int64_t last_;
   const StrassenMemory& own_;
+  int64_t sums_;  // numbers of a step
   Finish finish_;
   bool apart_;
 };
@@ -180,7 +182,7 @@ void run_rows(const Product& product, const ProductKernels& kernels, int64_t fir
   const int64_t sums_bytes = whole_lines(7 * parts_of(plan.groups, plan.parts) * parts_of(plan.half_rows, plan.groups) * block_columns * 4);
   const int64_t own_bytes = 2 * plan.panel_stride + kept_bytes + sums_bytes;
   Scratch packed(static_cast<size_t>(plan.groups * plan.k_blocks * 7 * plan.panel_stride));
-  Scratch memory(static_cast<size_t>(own_bytes * threads));
+  Rooms memory(own_bytes, threads);
   Scratch apart(static_cast<size_t>(plan.groups));
   plan.packed = packed.as<char>();
   plan.apart = apart.as<bool>();
@@ -188,7 +190,7 @@ void run_rows(const Product& product, const ProductKernels& kernels, int64_t fir
   Shares shares(plan.parts * pairs);
   Barrier barrier;
   parallel(threads, [&](int index, int count) {
-    char* const mine = memory.as<char>() + index * own_bytes;
+    char* const mine = memory.of<char>(index);
     const auto at = [&](int64_t bytes) { return reinterpret_cast<float*>(mine + bytes); };
     const StrassenMemory own{{at(0), at(plan.panel_stride)}, at(2 * plan.panel_stride), at(2 * plan.panel_stride + kept_bytes)};
     packing.each(index, count, [&](int64_t group) { pack_group(plan, group, own); });

@@ -39,15 +39,15 @@ void multiply_two(const void* a_panel, const float* b, const float* other, int64
 }
 
 // C11 = M1 + M4 - M5 + M7, C12 = M3 + M5, C21 = M2 + M4, C22 = M1 - M2 + M3 + M6.
-void combine(float* products, int64_t count) {
+void combine(float* products, int64_t stride, int64_t count) {
   for (int64_t i = 0; i < count; i += width) {
     V m[7];
 #pragma clang loop unroll(full)
-    for (int j = 0; j < 7; ++j) m[j] = load<float>(products + j * count + i);
+    for (int j = 0; j < 7; ++j) m[j] = load<float>(products + j * stride + i);
     store<float>(products + i, (m[0] + m[6]) + (m[3] - m[4]));
-    store<float>(products + count + i, m[2] + m[4]);
-    store<float>(products + 2 * count + i, m[1] + m[3]);
-    store<float>(products + 3 * count + i, (m[0] + m[5]) + (m[2] - m[1]));
+    store<float>(products + stride + i, m[2] + m[4]);
+    store<float>(products + 2 * stride + i, m[1] + m[3]);
+    store<float>(products + 3 * stride + i, (m[0] + m[5]) + (m[2] - m[1]));
   }
 }
 

@@ -13,7 +13,7 @@ struct StrassenKernels {
   Multiply multiply_sum[most_rows + 1];
   Multiply multiply_difference[most_rows + 1];
   // Seven products, each `count` numbers, to the four quarters of results, which are written over the first four of them.
-  void (*combine)(float* products, int64_t count);
+  void (*combine)(float* products, int64_t stride, int64_t count);
   // to = a + sign * b; may write up to 16 numbers past the end.
   void (*add)(float* to, const float* a, const float* b, float sign, int64_t count);
   // Adds the squares of a panel's numbers, lane by lane, to sums[16]; those from `count` on are of no meaning.

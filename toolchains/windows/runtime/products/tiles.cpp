@@ -11,6 +11,7 @@
 #include "barrier.h"
 #include "blocks.h"
 #include "few_rows.h"
+#include "rooms.h"
 #include "shares.h"
 
 namespace aotwin::runtime::products {
@@ -278,7 +279,7 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
   const int64_t sums_bytes = panels_of_tile * kernels.width * rows_most * plan.size;
   const int64_t own_bytes = b_panel_bytes + whole_lines(sums_bytes);
   Scratch packed(static_cast<size_t>(plan.lying ? 64 : units_of_round * unit_bytes));
-  Scratch own(static_cast<size_t>(own_bytes * threads));
+  Rooms own(own_bytes, threads);
   plan.packed = packed.as<char>();
 
   for (int64_t first = 0; first < product.batch * plan.row_tiles; first += units_of_round) {
@@ -296,7 +297,7 @@ void run_tiles(const Product& product, const ProductKernels& kernels) {
     Shares shares(tiles);
     Barrier barrier;
     parallel(threads, [&](int index, int count) {
-      char* const panel = own.as<char>() + index * own_bytes;
+      char* const panel = own.of<char>(index);
       char* const sums = panel + b_panel_bytes;
       rows.each(index, count, [&](int64_t i) { pack_rows(plan, i); });
       barrier.wait(count);

@@ -15,6 +15,7 @@
 #include "barrier.h"
 #include "geometry.h"
 #include "packing.h"
+#include "rooms.h"
 #include "shares.h"
 
 namespace aotwin::runtime::products {
@@ -273,14 +274,14 @@ void convolve_winograd(const Geometry& g, const void* input, const void* weight,
   plan.by_task = g.by_terms() && chunks.count == 1 && plan.groups == 1;
   Scratch columns(static_cast<size_t>(((plan.by_task ? 0 : column_panels * numbers * plan.columns_plane()) + panel_slack) * 4));
   const int64_t packed_size = numbers * plan.k_blocks * panels_most * plan.panel_stride;
-  Scratch packed(static_cast<size_t>(packed_size * (chunks.own ? threads : 1) * 4));
-  Scratch rooms(static_cast<size_t>(threads * room_size * 4));
+  Rooms packed(packed_size * 4, chunks.own ? threads : 1);
+  Rooms rooms(room_size * 4, threads);
   std::memset(zeros.data(), 0, static_cast<size_t>(g.channels * 4));
   plan.zeros = zeros.as<float>();
   plan.columns = columns.as<float>();
-  plan.packed = packed.as<float>();
+  plan.packed = packed.of<float>(0);
   const auto room_of = [&](int index) {
-    float* const own = rooms.as<float>() + index * room_size;
+    float* const own = rooms.of<float>(index);
     return Room{own, own + sums_size, own + sums_size + kernels_size};
   };
   Shares of_kernels(plan.by_task ? 0 : column_panels * plan.k_blocks);
@@ -298,7 +299,7 @@ void convolve_winograd(const Geometry& g, const void* input, const void* weight,
       transform_kernels(index, count);
       barrier.wait(count);
       Plan own = plan;
-      own.packed += index * packed_size;
+      own.packed = packed.of<float>(index);
       shares.each(index, count, [&](int64_t chunk) {
         set_chunk(own, tile_rows, chunks, chunk, column_panels, 1);
         for (int64_t i = 0; i < own.row_panels; ++i) {

@@ -30,8 +30,8 @@ void parallel(int threads, F&& f) {
       const_cast<void*>(static_cast<const void*>(std::addressof(f))));
 }
 
-// f(first, last) over parts of [begin, end), each of at least `grain` (but for the last); one static part a thread. Runs in the
-// caller alone when there is work for one thread only, or inside of a region.
+// f(first, last), or f(first, last, index), over parts of [begin, end), each of at least `grain` (but for the last); one static part a
+// thread. Runs in the caller alone when there is work for one thread only, or inside of a region. `index` is below thread_count().
 template <class F>
 void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
   if (begin >= end) {
@@ -40,8 +40,15 @@ void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
   const int64_t count = end - begin;
   const int64_t least = std::max<int64_t>(grain, 1);
   const int64_t parts = count <= least ? 1 : std::min<int64_t>(thread_count(), (count + least - 1) / least);
+  const auto run = [&](int64_t first, int64_t last, int index) {
+    if constexpr (std::is_invocable_v<F&, int64_t, int64_t, int>) {
+      f(first, last, index);
+    } else {
+      f(first, last);
+    }
+  };
   if (parts <= 1) {
-    f(begin, end);
+    run(begin, end, 0);
     return;
   }
   parallel(static_cast<int>(parts), [&](int index, int threads) {
@@ -50,7 +57,7 @@ void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
     const int64_t first = begin + index * share + std::min<int64_t>(index, rest);
     const int64_t last = first + share + (index < rest ? 1 : 0);
     if (first < last) {
-      f(first, last);
+      run(first, last, index);
     }
   });
 }
