@@ -21,10 +21,10 @@ from typing import Any
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
 from against_peers import figures
-from against_peers.arithmetic import avx2_limit
 from against_peers.bench import Bench
 from against_peers.cases import NETWORKS, Case
 from against_peers.engines import ENGINES, Engine
+from against_peers.machine import avx2_limit, handover
 
 
 def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -69,7 +69,7 @@ def measure(
             found = samples[engine.name]
             if isinstance(found, list):
                 try:
-                    found.append(bench.run(case, engine, threads))
+                    found.append({**bench.run(case, engine, threads), "handover": handover()})
                 except RuntimeError as error:
                     samples[engine.name] = {"error": str(error)}
                     print(f"{case} {engine.name} failed: {error}", file=sys.stderr)

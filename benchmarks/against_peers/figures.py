@@ -114,7 +114,8 @@ def line_of(case: Case, threads: int, engine: str, samples: Sequence[Mapping[str
         f"{_seconds(best(samples, 'first_result'))} s, private "
         f"{_megabytes(best(samples, 'private_after_ten'))} MB, difference"
     )
-    return f"{told} {best(samples, 'difference') or 0:.0e}"
+    between = ", ".join(f"{one['handover']:.0f}" for one in samples if one.get("handover"))
+    return f"{told} {best(samples, 'difference') or 0:.0e}, from CPU to CPU {between or '–'} ns"
 
 
 def tables(whole: Mapping[str, Any], installed: Mapping[str, int]) -> str:

@@ -50,7 +50,7 @@ def operands(rows: int, results: int, terms: int) -> tuple[torch.Tensor, torch.T
 
 
 @pytest.mark.parametrize("terms", [192, 224, 384, 800])
-@pytest.mark.parametrize("rows", [40, 57, 64, 99, 128, 197, 700])
+@pytest.mark.parametrize("rows", [32, 41, 57, 64, 99, 128, 197, 700])
 def test_errors_are_near_those_of_plain_sums(products: Operators, rows: int, terms: int) -> None:
     x, weight = operands(rows, 320, terms)
     bias = torch.randn(320)
@@ -72,7 +72,7 @@ def test_two_rows_share_their_rounding(products: Operators) -> None:
 
 
 def test_sizes_beside_those_that_gain(products: Operators) -> None:
-    for rows, results, terms in ((39, 320, 384), (128, 192, 384), (128, 288, 384), (128, 320, 200)):
+    for rows, results, terms in ((31, 320, 384), (128, 128, 384), (128, 288, 384), (128, 320, 200)):
         x, weight = operands(rows, results, terms)
         truth = exact(x) @ exact(weight).t()
         assert ratio_of(linear(products, x, weight), x @ weight.t(), truth) <= RATIO

@@ -29,8 +29,8 @@
 namespace aotwin::runtime::products {
 namespace {
 
-constexpr int64_t least_rows = 40;
-constexpr int64_t least_columns = 256;
+constexpr int64_t least_rows = 32;
+constexpr int64_t least_columns = 192;
 constexpr int64_t least_terms = 192;
 constexpr int64_t numbers_of_slice = 1 << 20;  // of A,
 constexpr int64_t least_slice = 128;           // or as many rows,

@@ -1,4 +1,4 @@
-// What a core multiplies and adds at most with AVX2: nothing but registers, in enough chains that none waits for another.
+// What this machine can do, whatever runs on it.
 #include <immintrin.h>
 #include <stdint.h>
 #include <time.h>
@@ -9,6 +9,7 @@ static double now(void) {
   return (double)at.tv_sec + 1e-9 * (double)at.tv_nsec;
 }
 
+// What a core multiplies and adds at most with AVX2: nothing but registers, in enough chains that none waits for another.
 // GFLOPS of the calling thread, the best of pieces of a millisecond or so within `seconds`.
 double aotwin_arithmetic_rate(double seconds) {
   enum { chains = 12, turns = 100000 };
@@ -30,4 +31,16 @@ double aotwin_arithmetic_rate(double seconds) {
     if (rate > best) best = rate;
   }
   return best;
+}
+
+// One of two threads that pass a cache line back and forth `count` times, `first` or not. Nanoseconds of the way from one to the other.
+double aotwin_handover(uint32_t* turn, int first, uint32_t count) {
+  const double before = now();
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t mine = 2 * i + (first ? 0 : 1);
+    while (__atomic_load_n(turn, __ATOMIC_ACQUIRE) != mine) {
+    }
+    __atomic_store_n(turn, mine + 1, __ATOMIC_RELEASE);
+  }
+  return 1e9 * (now() - before) / (2 * (double)count);
 }
