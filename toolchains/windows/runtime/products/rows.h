@@ -167,7 +167,7 @@ AOTWIN_ALWAYS Vector<float> sums_of_sixteen(const Vector<float> (&r)[16]) {
 }
 
 // The same of rows of bfloat16, by pairs of numbers, which the CPU multiplies and adds at once.
-inline constexpr int pair_dot_m = 8;
+inline constexpr int pair_dot_m = 8;   // rows of A, at most, by one pass over those of B
 inline constexpr int pair_apart_m = 4;  // as dot_apart_m
 
 template <int M, int N>
@@ -223,9 +223,9 @@ AOTWIN_ALWAYS void pair_dot_rows(const bfloat* a, int64_t a_stride, const bfloat
 }
 
 inline void pair_dot(const bfloat* a, int64_t a_stride, int m, const bfloat* b, int64_t b_stride, int64_t n, int64_t k, float* out, int64_t out_stride) {
-  // Parts of the rows of A of nearly the same height, each by some rows of B that stay in the first cache.
-  const int parts = (m + pair_dot_m - 1) / pair_dot_m;
-  const int64_t group = parts == 1 ? n : 12;
+  // More: parts of four or so, whose sums by four rows of B are one register's. All by the same four, while the next are asked for bit by bit.
+  const int parts = m <= pair_dot_m ? 1 : (m + 2) / 4;
+  const int64_t group = parts == 1 ? n : 4;
   for (int64_t first = 0; first < n; first += group) {
     const int64_t now = n - first < group ? n - first : group;
     const bfloat* const rows = b + first * b_stride;
