@@ -53,7 +53,7 @@ bool run_few_rows(const Product& product, const ProductKernels& numbers, const P
   if (pairs && (!dot || tiles.dot == nullptr || product.a.column != 1 || product.b.row != 1)) {
     return false;
   }
-  if (m > (dot ? few_rows_most : axpy ? axpy_rows_most : 0)) {
+  if (m > (pairs ? pair_rows_most : dot ? few_rows_most : axpy ? axpy_rows_most : 0)) {
     return false;
   }
   const ProductKernels& kernels = pairs ? tiles : numbers;

@@ -7,6 +7,7 @@ namespace aotwin::runtime::products {
 
 // More rows than this are worth a panel.
 inline constexpr int64_t few_rows_most = 24;
+inline constexpr int64_t pair_rows_most = 112;  // of bfloat16, where pairs are multiplied as they lie: panels are as fast where rows fill them
 // And more than this are worth one of the rows themselves, by weights that lie (lying_rows.h).
 inline constexpr int64_t dot_rows_most = 8;
 

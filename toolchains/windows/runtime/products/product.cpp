@@ -93,7 +93,7 @@ void run(const Product& given) {
   const bool lying = few && can_lie(product.b.row, product.b.column, product, kernels);
   // Numbers that are widened first are widened best in registers.
   const bool wide = product.dtype == Dtype::f32 || product.dtype == Dtype::f64;
-  const bool by_dots = product.b_block == 0 && (!lying || product.m <= (wide ? dot_rows_most : few_rows_most));
+  const bool by_dots = product.b_block == 0 && (!lying || product.m <= (wide ? dot_rows_most : pair_rows_most));
   if (plain && !bytes && by_dots && run_few_rows(product, given.dtype == Dtype::f64 ? double_kernels() : float_kernels(), kernels)) {
     return;
   }
