@@ -27,7 +27,7 @@ SAMPLE = {
 RESNET, BERT = Case("resnet50", "float32"), Case("bert_base", "float32")
 
 
-def sample(**changed: float) -> dict[str, float]:
+def sample(**changed: float | None) -> dict[str, float | None]:
     return {**SAMPLE, **changed}
 
 
@@ -124,3 +124,11 @@ def test_results_of_another_version_are_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({"version": 0, "rows": []}), encoding="utf-8")
     with pytest.raises(SystemExit, match="--json"):
         figures.read(path)
+
+
+def test_rounds_without_a_common_last_cache_count_only_alone() -> None:
+    near, far = sample(minimum=0.012, handover=40), sample(minimum=0.009, handover=170)
+    assert figures.best([near, far, sample(minimum=0.013)], "minimum") == 0.012
+    assert figures.best([far, sample(minimum=0.01, handover=180)], "minimum") == 0.009
+    assert figures.best([sample(handover=None)], "minimum") == 0.012
+    assert "from CPU to CPU 40, 170 ns" in figures.line_of(RESNET, 2, "own", [near, far])
