@@ -297,8 +297,9 @@ void attend_by_rows(const Problem& p, const ProductKernels& products, const Atte
   const int64_t rows = p.heads_of_key * p.queries;
   const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, p.keys * p.size));
   const int64_t padded = (p.keys + 15) / 16 * 16 + 16;
-  Rooms rooms((rows * (p.size + p.size + padded) + padded) * static_cast<int64_t>(sizeof(C)) + 64, thread_count());
-  parallel_for(0, p.batch * key_heads, grain, [&](int64_t begin, int64_t end, int thread) {
+  const int threads = threads_for_parts(p.batch * key_heads, grain);
+  Rooms rooms((rows * (p.size + p.size + padded) + padded) * static_cast<int64_t>(sizeof(C)) + 64, threads);
+  parallel_parts(0, p.batch * key_heads, threads, [&](int64_t begin, int64_t end, int thread) {
     C* const queries = rooms.of<C>(thread);
     C* const sums = queries + rows * p.size;
     C* const scores = sums + rows * p.size;

@@ -111,8 +111,10 @@ void convolve_lines(const Geometry& g, const void* input, const void* weight, co
   plan.panels = panels.as<float>();
   const int64_t lines_size = (g.kernel[1] * length_of(plan, places_of(plan)) * g.channels + 15) / 16 * 16;
   const int64_t work = std::max<int64_t>(1, places_of(plan) * plan.terms * g.out_channels);
-  Rooms rooms((lines_size + kernels.rows * kernels.width) * static_cast<int64_t>(sizeof(float)), thread_count());
-  parallel_for(0, g.batch * g.out[1] * plan.parts, std::max<int64_t>(1, 65536 / work), [&](int64_t begin, int64_t end, int thread) {
+  const int64_t tasks = g.batch * g.out[1] * plan.parts;
+  const int threads = threads_for_parts(tasks, std::max<int64_t>(1, 65536 / work));
+  Rooms rooms((lines_size + kernels.rows * kernels.width) * static_cast<int64_t>(sizeof(float)), threads);
+  parallel_parts(0, tasks, threads, [&](int64_t begin, int64_t end, int thread) {
     float* const own = rooms.of<float>(thread);
     for (int64_t index = begin; index < end; ++index) {
       run_task(plan, index, own, own + lines_size);

@@ -199,9 +199,10 @@ void convolve_depthwise(const Geometry& g, const void* input, const Tensor& weig
   }
   const int64_t rows_most = (g.out[1] + bands - 1) / bands;
   const int64_t staged = g.kernel[0] * staging.rows_for(g, rows_most) * staging.row;
+  const int threads = threads_for_parts(images * blocks * bands, wanted == 1 ? images * blocks * bands : 1);
   const auto numbers = static_cast<size_t>(staged + staging.sums + taps * depthwise_channels);
-  Rooms rooms(static_cast<int64_t>(numbers * sizeof(float) + static_cast<size_t>(taps) * sizeof(void*)), thread_count());
-  parallel_for(0, images * blocks * bands, wanted == 1 ? images * blocks * bands : 1, [&](int64_t begin, int64_t end, int thread) {
+  Rooms rooms(static_cast<int64_t>(numbers * sizeof(float) + static_cast<size_t>(taps) * sizeof(void*)), threads);
+  parallel_parts(0, images * blocks * bands, threads, [&](int64_t begin, int64_t end, int thread) {
     float* const input_rows = rooms.of<float>(thread);
     float* const sums = input_rows + staged;
     float* const of_taps = sums + staging.sums;
@@ -252,8 +253,9 @@ void depthwise_planes(const Geometry& g, const void* input, const void* weight, 
   const ConvolutionKernels& kernels = convolution_kernels();
   const int64_t work = std::max<int64_t>(1, g.places() * taps);
   const int64_t list_bytes = whole_lines(taps * 8);
-  Rooms rooms(list_bytes + depth * height * width * 4 + 64, thread_count());
-  parallel_for(0, g.batch * channels, std::max<int64_t>(1, 65536 / work), [&](int64_t begin, int64_t end, int thread) {
+  const int threads = threads_for_parts(g.batch * channels, std::max<int64_t>(1, 65536 / work));
+  Rooms rooms(list_bytes + depth * height * width * 4 + 64, threads);
+  parallel_parts(0, g.batch * channels, threads, [&](int64_t begin, int64_t end, int thread) {
     const float** const from = rooms.of<const float*>(thread);
     auto* const plane = reinterpret_cast<float*>(rooms.of<char>(thread) + list_bytes);
     std::memset(plane, 0, static_cast<size_t>(depth * height * width * 4));

@@ -30,36 +30,40 @@ void parallel(int threads, F&& f) {
       const_cast<void*>(static_cast<const void*>(std::addressof(f))));
 }
 
-// f(first, last), or f(first, last, index), over parts of [begin, end), each of at least `grain` (but for the last); one static part a
-// thread. Runs in the caller alone when there is work for one thread only, or inside of a region. `index` is below thread_count().
+// How many threads `count` pieces of work are worth, each of which gets at least `grain` of them; 1 inside of a region.
+inline int threads_for_parts(int64_t count, int64_t grain) {
+  const int64_t least = std::max<int64_t>(grain, 1);
+  return count <= least ? 1 : static_cast<int>(std::min<int64_t>(thread_count(), (count + least - 1) / least));
+}
+
+// f(first, last, index) over parts of [begin, end), one static part for each of at most `threads` threads, of which `index` is the number. Runs in
+// the caller alone where there is one.
 template <class F>
-void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
+void parallel_parts(int64_t begin, int64_t end, int threads, F&& f) {
   if (begin >= end) {
     return;
   }
-  const int64_t count = end - begin;
-  const int64_t least = std::max<int64_t>(grain, 1);
-  const int64_t parts = count <= least ? 1 : std::min<int64_t>(thread_count(), (count + least - 1) / least);
-  const auto run = [&](int64_t first, int64_t last, int index) {
-    if constexpr (std::is_invocable_v<F&, int64_t, int64_t, int>) {
-      f(first, last, index);
-    } else {
-      f(first, last);
-    }
-  };
-  if (parts <= 1) {
-    run(begin, end, 0);
+  if (threads <= 1) {
+    f(begin, end, 0);
     return;
   }
-  parallel(static_cast<int>(parts), [&](int index, int threads) {
-    const int64_t share = count / threads;
-    const int64_t rest = count % threads;
+  const int64_t count = end - begin;
+  parallel(threads, [&](int index, int there) {
+    const int64_t share = count / there;
+    const int64_t rest = count % there;
     const int64_t first = begin + index * share + std::min<int64_t>(index, rest);
     const int64_t last = first + share + (index < rest ? 1 : 0);
     if (first < last) {
-      run(first, last, index);
+      f(first, last, index);
     }
   });
+}
+
+// f(first, last) over parts of [begin, end), each of at least `grain` (but for the last); one static part a thread. Runs in the
+// caller alone when there is work for one thread only, or inside of a region.
+template <class F>
+void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
+  parallel_parts(begin, end, threads_for_parts(end - begin, grain), [&](int64_t first, int64_t last, int) { f(first, last); });
 }
 
 }  // namespace aotwin::runtime
