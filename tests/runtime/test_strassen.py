@@ -59,15 +59,19 @@ def test_errors_are_near_those_of_plain_sums(products: Operators, rows: int, ter
     assert ratio_of(ours, torch.relu(functional.linear(x, weight, bias)), truth) <= RATIO
 
 
-def test_two_rows_share_their_rounding(products: Operators) -> None:
+@pytest.mark.parametrize(("rows", "results", "terms"), [(128, 320, 384), (32, 192, 192)])
+def test_two_rows_share_their_rounding(
+    products: Operators, rows: int, results: int, terms: int
+) -> None:
     """What only an algorithm that adds rows does; CPUs without AVX-512 have plain sums."""
-    x, weight = operands(128, 320, 384)
+    x, weight = operands(rows, results, terms)
+    partner = rows // 2 + 3
     before = linear(products, x, weight)
-    x[67] = x[67].flip(0)
+    x[partner] = x[partner].flip(0)
     after = linear(products, x, weight)
     shared = "AVX512" in torch.backends.cpu.get_cpu_capability()
     assert torch.equal(before[3], after[3]) != shared
-    others = [row for row in range(128) if row not in (3, 67)]
+    others = [row for row in range(rows) if row not in (3, partner)]
     assert torch.equal(before[others], after[others])
 
 

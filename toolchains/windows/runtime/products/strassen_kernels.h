@@ -12,7 +12,7 @@ struct StrassenKernels {
   using Multiply = void (*)(const void* a, const float* b, const float* other, int64_t k, float* tile, bool first, const char* ahead, int64_t ahead_part, float* kept);
   Multiply multiply_sum[most_rows + 1];
   Multiply multiply_difference[most_rows + 1];
-  // Seven products, each `count` numbers, to the four quarters of results, which are written over the first four of them.
+  // Seven products, each `count` numbers and `stride` from the one before, to the four quarters of results, which are written over the first four of them.
   void (*combine)(float* products, int64_t stride, int64_t count);
   // to = a + sign * b; may write up to 16 numbers past the end.
   void (*add)(float* to, const float* a, const float* b, float sign, int64_t count);
