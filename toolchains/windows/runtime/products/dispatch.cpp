@@ -8,6 +8,7 @@
 #include "attention_kernels.h"
 #include "convolution_kernels.h"
 #include "kernels.h"
+#include "strassen_kernels.h"
 #include "winograd_kernels.h"
 
 namespace aotwin::runtime::products {
@@ -71,6 +72,9 @@ const ProductKernels* bfloat_kernels() {
 }
 const ConvolutionKernels& convolution_kernels() {
   return level() >= 4 ? level4::convolution_kernels : level3::convolution_kernels;
+}
+const StrassenKernels& strassen_kernels() {
+  return level() >= 4 ? level4::strassen_kernels : level3::strassen_kernels;
 }
 
 const WinogradKernels& winograd_kernels() {

@@ -101,7 +101,7 @@ void run(const Product& given) {
     run_lying_rows(transposed(product), kernels);
     return;
   }
-  if (suits_strassen(product, kernels)) {
+  if (suits_strassen(product)) {
     run_strassen(product, kernels);
     return;
   }

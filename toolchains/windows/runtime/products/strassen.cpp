@@ -30,6 +30,7 @@ namespace aotwin::runtime::products {
 namespace {
 
 constexpr int64_t least_rows = 32;
+constexpr int64_t least_rows_of_halves = 96;  // where tiles are half as wide as blocks: they are lower, too, and sums of weights are used by fewer rows at once
 constexpr int64_t least_columns = 192;
 constexpr int64_t least_terms = 192;
 constexpr int64_t numbers_of_slice = 1 << 20;  // of A,
@@ -37,7 +38,8 @@ constexpr int64_t least_slice = 128;           // or as many rows,
 constexpr int64_t most_slice = 640;            // at most so many
 
 bool gains(int64_t rows, int64_t results, int64_t terms) {
-  const bool many = rows >= least_rows && results >= least_columns && terms >= least_terms;
+  const int64_t least = float_kernels().width == block_columns ? least_rows : least_rows_of_halves;
+  const bool many = rows >= least && results >= least_columns && terms >= least_terms;
   return many && results % (2 * block_columns) == 0 && terms % 32 == 0;
 }
 
@@ -81,7 +83,7 @@ class Pass {
         sums_((plan.row_of(last_) - plan.row_of(first_)) * block_columns), finish_(finish_of(plan.product, 0)), apart_(columns_are_apart(plan, pair)) {}
 
   void run() {
-    const int64_t calls = 7 * (last_ - first_);
+    const int64_t calls = 7 * (last_ - first_) * plan_.halves;
     for (int64_t block = 0; block < plan_.k_blocks; ++block) {
       const bool more = block + 1 < plan_.k_blocks;
       Ahead ahead(plan_, more ? pair_ : next_, more ? block + 1 : 0, plan_.k_of(block), calls);
@@ -102,7 +104,7 @@ class Pass {
  private:
   bool is_apart(int64_t group) const { return apart_ || plan_.apart[group]; }
 
-  // Of a step, or a quarter of the results: [step][row][column].
+  // Of a step, or a quarter of the results: [step][group][half][row][column].
   float* sums_at(int number, int64_t group) const {
     return own_.sums + number * sums_ + (plan_.row_of(group) - plan_.row_of(first_)) * block_columns;
   }
@@ -120,11 +122,13 @@ class Pass {
       }
       const int64_t count = plan_.count_of(group);
       const float* const a = plan_.panel_at(group, block, number);
-      float* const to = sums_at(number, group);
-      if (made) {
-        plan_.kernels.multiply_block[count](a, other == nullptr ? b : own_.kept, k, to, block == 0, ahead.next(), ahead.asked(), 0);
-      } else {
-        multiply_both[count](a, b, other, k, to, block == 0, ahead.next(), ahead.asked(), own_.kept);
+      float* to = sums_at(number, group);
+      for (int64_t at = 0; at < block_columns; at += plan_.kernels.width, to += count * plan_.kernels.width) {
+        if (made) {
+          plan_.kernels.multiply_block[count](a, (other == nullptr ? b : own_.kept) + at, k, to, block == 0, ahead.next(), ahead.asked(), 0);
+        } else {
+          multiply_both[count](a, b + at, other + at, k, to, block == 0, ahead.next(), ahead.asked(), own_.kept + at);
+        }
       }
       made = true;
     }
@@ -149,7 +153,10 @@ class Pass {
       const int of_columns = product / 4;
       const int b = a % 2 * 2 + of_columns;
       const int to = a / 2 * 2 + of_columns;
-      plan_.kernels.multiply_block[plan_.count_of(group)](quarters[a], plan_.b_at(pair_, b, block), k, sums_at(to, group), block == 0 && a % 2 == 0, nullptr, 0, 0);
+      const int64_t count = plan_.count_of(group);
+      for (int64_t at = 0; at < block_columns; at += plan_.kernels.width) {
+        plan_.kernels.multiply_block[count](quarters[a], plan_.b_at(pair_, b, block) + at, k, sums_at(to, group) + at * count, block == 0 && a % 2 == 0, nullptr, 0, 0);
+      }
     }
   }
 
@@ -157,9 +164,12 @@ class Pass {
     if (!is_apart(group)) {
       plan_.strassen.combine(sums_at(0, group), sums_, plan_.count_of(group) * block_columns);
     }
+    const int64_t width = plan_.kernels.width;
     for (int quarter = 0; quarter < 4; ++quarter) {
-      plan_.kernels.finish(finish_, sums_at(quarter, group), block_columns, plan_.row_at(group, quarter), plan_.rows_at(group, quarter),
-                           (2 * pair_ + quarter % 2) * block_columns, block_columns);
+      for (int64_t at = 0; at < block_columns; at += width) {
+        plan_.kernels.finish(finish_, sums_at(quarter, group) + at * plan_.count_of(group), width, plan_.row_at(group, quarter), plan_.rows_at(group, quarter),
+                             (2 * pair_ + quarter % 2) * block_columns + at, static_cast<int>(width));
+      }
     }
   }
 
@@ -205,14 +215,14 @@ void run_rows(const Product& product, const ProductKernels& kernels, int64_t fir
 }  // namespace
 
 Tensor pairs_of_blocks(const Tensor& weight, int64_t rows, int64_t results) {
-  if (!gains(rows, results, weight.numel() / results) || float_kernels().width != block_columns) {
+  if (!gains(rows, results, weight.numel() / results)) {
     return {};
   }
   return derived_from_constant(weight, kind_pairs, [&] { return zeros({results / (2 * block_columns)}, Dtype::u8); });
 }
 
-bool suits_strassen(const Product& product, const ProductKernels& kernels) {
-  const bool lies = product.b_pairs != nullptr && product.b_block != 0 && product.b.row == block_columns && kernels.width == block_columns;
+bool suits_strassen(const Product& product) {
+  const bool lies = product.b_pairs != nullptr && product.b_block != 0 && product.b.row == block_columns;
   return lies && gains(product.m, product.n, product.k) && product.dtype == Dtype::f32 && product.batch == 1 &&
          product.pack_b == nullptr && product.finish.column == 1;
 }

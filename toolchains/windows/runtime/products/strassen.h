@@ -10,7 +10,7 @@ namespace aotwin::runtime::products {
 Tensor pairs_of_blocks(const Tensor& weight, int64_t rows, int64_t results);
 
 // Whether B's columns lie in blocks, sums are of float32, and all sizes are large enough to gain.
-bool suits_strassen(const Product& product, const ProductKernels& kernels);
+bool suits_strassen(const Product& product);
 void run_strassen(const Product& product, const ProductKernels& kernels);
 
 }  // namespace aotwin::runtime::products

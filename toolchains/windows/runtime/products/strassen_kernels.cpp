@@ -2,7 +2,6 @@
 
 #include "tile.h"
 
-#if AOTWIN_LEVEL == 4
 namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE {
 namespace {
 
@@ -112,4 +111,3 @@ constexpr StrassenKernels make_table() {
 constinit const StrassenKernels strassen_kernels = make_table();
 
 }  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE
-#endif

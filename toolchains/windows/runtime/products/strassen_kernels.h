@@ -1,4 +1,4 @@
-// The inner loops of products that save multiplications, see strassen.cpp. For AVX-512 only: with AVX2 two threads gain nothing.
+// The inner loops of products that save multiplications, see strassen.cpp.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,14 @@ struct StrassenKernels {
   void (*squares_of_block)(const float* block, int64_t k, float* sums);
 };
 
+namespace level3 {
+extern const StrassenKernels strassen_kernels;
+}
 namespace level4 {
 extern const StrassenKernels strassen_kernels;
 }
+
+// Those of this CPU.
+const StrassenKernels& strassen_kernels();
 
 }  // namespace aotwin::runtime::products

@@ -15,6 +15,9 @@ constexpr int64_t rows_of_part = 320;  // at most, or so: A's panels are read fo
 constexpr float most_apart = 16;       // sums of the squares of two rows, or columns,
 constexpr float most_squares = 1e30F;  // of which none may be so large that sums could overflow
 
+// Of a part: as many as that need not be the same number in each.
+constexpr int64_t many_groups = 4;
+
 // Of a region's time: each part of the rows has sums of B made anew; with fewer parts than threads, A's panels are read by several.
 constexpr double sums_of_part = 0.09;
 constexpr double shared_panels = 0.03;
@@ -24,7 +27,7 @@ int64_t best_parts(int64_t groups, int64_t pairs, int64_t threads, int64_t wante
   int64_t best = 1;
   double best_cost = 0;
   for (int64_t parts = 1; parts <= groups; ++parts) {
-    if (groups % parts != 0) {
+    if (parts > 1 && groups % parts != 0 && groups < many_groups * parts) {
       continue;
     }
     const auto tasks = static_cast<double>(parts * pairs);
@@ -49,9 +52,12 @@ bool are_apart(const float* squares, const float* others, int64_t count) {
 }  // namespace
 
 StrassenPlan::StrassenPlan(const Product& of, const ProductKernels& with, int64_t first, int64_t last, int threads)
-    : product(of), kernels(with), strassen(level4::strassen_kernels), first_row(first), end(last) {
+    : product(of), kernels(with), strassen(strassen_kernels()), halves(block_columns / with.width), first_row(first), end(last) {
   half_rows = parts_of(last - first, 2);
-  groups = parts_of(half_rows, 2 * with.rows) * 2;
+  groups = parts_of(half_rows, with.rows);
+  if (groups < 2 * many_groups) {
+    groups = parts_of(groups, 2) * 2;
+  }
   height = half_rows / groups;
   higher = half_rows % groups;
   parts = best_parts(groups, of.n / (2 * block_columns), threads, std::max<int64_t>(threads, (last - first) / rows_of_part));

@@ -50,6 +50,7 @@ struct StrassenPlan {
   const Product& product;
   const ProductKernels& kernels;
   const StrassenKernels& strassen;
+  int64_t halves;  // how many tiles are as wide as a block
   int64_t first_row;
   int64_t end;
   int64_t half_rows;
