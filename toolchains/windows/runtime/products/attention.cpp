@@ -16,7 +16,7 @@ namespace aotwin::runtime::products {
 namespace {
 
 constexpr int64_t keys_of_block = 128;
-constexpr int64_t most_panels = 16;               // of queries in a task: keys and values are packed once for all of them
+constexpr int64_t most_queries = 512;             // in a task: keys and values are packed once for all of them
 constexpr int64_t bytes_of_task = 256 << 10;      // of its queries and sums, which stay in the second cache
 constexpr int64_t few_queries = 4;
 constexpr int64_t slack = 32;
@@ -267,7 +267,7 @@ void attend_by_tiles(const Problem& p, const ProductKernels& products, const Att
   const auto work = static_cast<double>(heads * p.queries) * static_cast<double>(p.keys * p.size);
   const int threads = static_cast<int>(std::clamp<double>(work / 50000, 1, thread_count()));
   const int64_t all_panels = (p.queries + width - 1) / width;
-  const int64_t most = std::clamp<int64_t>(bytes_of_task / (2 * width * p.size * static_cast<int64_t>(sizeof(C))), 1, most_panels);
+  const int64_t most = std::clamp<int64_t>(bytes_of_task / (2 * width * p.size * static_cast<int64_t>(sizeof(C))), 1, most_queries / width);
   int64_t panels = even_parts(heads, all_panels, most, threads);
   // Tasks of unlike length: shorter ones where there would be too few for an even end.
   while (p.causal && panels > 1 && threads > 1 && heads * ((all_panels + panels - 1) / panels) < 3 * threads) {
