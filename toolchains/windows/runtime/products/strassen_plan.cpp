@@ -15,19 +15,19 @@ constexpr int64_t rows_of_part = 320;  // at most, or so: A's panels are read fo
 constexpr float most_apart = 16;       // sums of the squares of two rows, or columns,
 constexpr float most_squares = 1e30F;  // of which none may be so large that sums could overflow
 
-// Of a part: as many as that need not be the same number in each.
-constexpr int64_t many_groups = 4;
+// Groups of a part, of which some parts may have one more: where tiles are low, those that are not full cost more than that.
+constexpr int64_t groups_of_uneven = 4;
 
 // Of a region's time: each part of the rows has sums of B made anew; with fewer parts than threads, A's panels are read by several.
 constexpr double sums_of_part = 0.09;
 constexpr double shared_panels = 0.03;
 
-// How many parts the groups of rows are cut into, all of one size, such that threads end at the same time.
-int64_t best_parts(int64_t groups, int64_t pairs, int64_t threads, int64_t wanted) {
+// How many parts the groups of rows are cut into, such that threads end at the same time: all of one size, or of so many groups at least.
+int64_t best_parts(int64_t groups, int64_t pairs, int64_t threads, int64_t wanted, int64_t uneven) {
   int64_t best = 1;
   double best_cost = 0;
   for (int64_t parts = 1; parts <= groups; ++parts) {
-    if (parts > 1 && groups % parts != 0 && groups < many_groups * parts) {
+    if (groups % parts != 0 && groups < uneven * parts) {
       continue;
     }
     const auto tasks = static_cast<double>(parts * pairs);
@@ -55,12 +55,13 @@ StrassenPlan::StrassenPlan(const Product& of, const ProductKernels& with, int64_
     : product(of), kernels(with), strassen(strassen_kernels()), halves(block_columns / with.width), first_row(first), end(last) {
   half_rows = parts_of(last - first, 2);
   groups = parts_of(half_rows, with.rows);
-  if (groups < 2 * many_groups) {
+  const int64_t uneven = halves > 1 ? groups_of_uneven : groups + 1;
+  if (groups < 2 * uneven) {
     groups = parts_of(groups, 2) * 2;
   }
   height = half_rows / groups;
   higher = half_rows % groups;
-  parts = best_parts(groups, of.n / (2 * block_columns), threads, std::max<int64_t>(threads, (last - first) / rows_of_part));
+  parts = best_parts(groups, of.n / (2 * block_columns), threads, std::max<int64_t>(threads, (last - first) / rows_of_part), uneven);
   half_k = of.k / 2;
   k_block = parts_of(parts_of(half_k, parts_of(half_k, terms_of_block)), 16) * 16;
   k_blocks = parts_of(half_k, k_block);
