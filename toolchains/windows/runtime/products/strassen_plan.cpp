@@ -55,7 +55,7 @@ StrassenPlan::StrassenPlan(const Product& of, const ProductKernels& with, int64_
     : product(of), kernels(with), strassen(strassen_kernels()), halves(block_columns / with.width), first_row(first), end(last) {
   half_rows = parts_of(last - first, 2);
   groups = parts_of(half_rows, with.rows);
-  const int64_t uneven = halves > 1 ? groups_of_uneven : groups + 1;
+  const int64_t uneven = halves > 1 ? groups_of_uneven : groups + 1;  // more than there are: never
   if (groups < 2 * uneven) {
     groups = parts_of(groups, 2) * 2;
   }
