@@ -44,6 +44,9 @@ struct Geometry {
     return result / block_columns * block + result % block_columns;
   }
 
+  int64_t all_taps() const {
+    return kernel[0] * kernel[1] * kernel[2];
+  }
   int64_t places() const {
     return out[0] * out[1] * out[2];
   }
