@@ -27,6 +27,14 @@ template <class C>
 inline constexpr C unit = sizeof(C) == 4 ? static_cast<C>(1.44269504088896341) : C(1);
 AOTWIN_ALWAYS Vector<float> weight_of(Vector<float> x) { return power_of_two(x); }
 AOTWIN_ALWAYS Vector<double> weight_of(Vector<double> x) { return exp(x); }
+template <int N>
+AOTWIN_ALWAYS void weights_of(Vector<float> (&x)[N]) {
+  power_of_two(x);
+}
+template <int N>
+AOTWIN_ALWAYS void weights_of(Vector<double> (&x)[N]) {
+  for (int i = 0; i < N; ++i) x[i] = exp(x[i]);
+}
 
 // How far above the base scores may be: weights of up to 2^8 lose nothing.
 inline constexpr int most_above = 8;
@@ -86,33 +94,29 @@ AOTWIN_ALWAYS bool weigh_lanes(const Scores& given, int lane) {
   }
   // Nothing seen yet: any finite number will do to subtract.
   const V subtracted = base == spread<C>(no_score<C>) ? V{} : base;
-  const auto weight = [&](int64_t at) __attribute__((always_inline)) {
-    const V value = load<C>(scores + at * row);
-    return weight_of(Masked == 0 && !Causal ? multiply_add(value, scale, -subtracted) : value - subtracted);
-  };
   // The block's own sum, which loses less than one that goes on through all of them.
   V total[2] = {V{}, V{}};
-  for (key = 0; key + 2 <= given.keys; key += 2) {
-    const V one = weight(key);
-    const V two = weight(key + 1);
-    if constexpr (Pairs) {
-      store<uint32_t>(reinterpret_cast<uint32_t*>(scores + key / 2 * row), rounded_pair(one, two));
-    } else {
-      store<C>(scores + key * row, one);
-      store<C>(scores + (key + 1) * row, two);
+  const auto weigh_keys = [&]<int Keys>(int64_t first) __attribute__((always_inline)) {
+    V weight[Keys];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Keys; ++i) {
+      const V value = load<C>(scores + (first + i) * row);
+      weight[i] = Masked == 0 && !Causal ? multiply_add(value, scale, -subtracted) : value - subtracted;
     }
-    total[0] += one;
-    total[1] += two;
-  }
-  if (key < given.keys) {
-    const V one = weight(key);
-    if constexpr (Pairs) {
-      store<uint32_t>(reinterpret_cast<uint32_t*>(scores + key / 2 * row), rounded_pair(one, V{}));
-    } else {
-      store<C>(scores + key * row, one);
+    weights_of(weight);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < Keys; ++i) {
+      total[i % 2] += weight[i];
+      if constexpr (!Pairs) {
+        store<C>(scores + (first + i) * row, weight[i]);
+      } else if (i % 2 == 0) {
+        store<uint32_t>(reinterpret_cast<uint32_t*>(scores + (first + i) / 2 * row), rounded_pair(weight[i], i + 1 < Keys ? weight[(i + 1) % Keys] : V{}));
+      }
     }
-    total[0] += one;
-  }
+  };
+  for (key = 0; key + 4 <= given.keys; key += 4) weigh_keys.template operator()<4>(key);
+  for (; key + 2 <= given.keys; key += 2) weigh_keys.template operator()<2>(key);
+  if (key < given.keys) weigh_keys.template operator()<1>(key);
   *sum_at = so_far + (total[0] + total[1]);
   return any;
 }

@@ -12,31 +12,64 @@ AOTWIN_ALWAYS Vector<float> clamp(Vector<float> x, float low, float high) {
   return x > most ? most : x;
 }
 
-// 2^n * exp(r) with |r| <= ln2 / 2; 0 below -87.34 (no denormals), infinity above 88.73. NaN stays.
-AOTWIN_ALWAYS Vector<float> exp(Vector<float> x) {
+// Functions of several registers: each step of all of them, then the next one. One register's steps wait for each other, and what a core looks
+// ahead is less than one register's. `function` of one:
+template <class F>
+AOTWIN_ALWAYS Vector<float> one_of(Vector<float> x, F&& function) {
+  Vector<float> several[1] = {x};
+  function(several);
+  return several[0];
+}
+
+// p[i] = terms[0] * x[i]^(Terms - 1) + ... + terms[Terms - 1]
+template <int N, int Terms>
+AOTWIN_ALWAYS void polynomial(Vector<float> (&p)[N], const Vector<float> (&x)[N], const float (&terms)[Terms]) {
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) p[i] = spread<float>(terms[0]);
+#pragma clang loop unroll(full)
+  for (int term = 1; term < Terms; ++term) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < N; ++i) p[i] = multiply_add(p[i], x[i], spread<float>(terms[term]));
+  }
+}
+
+// 2^n * exp(r) with |r| <= ln2 / 2; 0 below -86.99 (no denormals), infinity above 88.73. NaN stays.
+template <int N>
+AOTWIN_ALWAYS void exp(Vector<float> (&x)[N]) {
   typedef Vector<float> V;
-  const V limited = clamp(x, -87.5F, 89.0F);
-  const V magic = spread<float>(12582912.0F);  // 1.5 * 2^23: adding it rounds to an integer in the low bits
-  const V shifted = multiply_add(limited, spread<float>(1.44269504088896341F), magic);
-  const V n = shifted - magic;
-  V r = multiply_add(n, spread<float>(-0.693145751953125F), limited);
-  r = multiply_add(n, spread<float>(-1.42860682030941723e-6F), r);
-  V p = spread<float>(1.9875691500e-4F);
-  p = multiply_add(p, r, spread<float>(1.3981999507e-3F));
-  p = multiply_add(p, r, spread<float>(8.3334519073e-3F));
-  p = multiply_add(p, r, spread<float>(4.1665795894e-2F));
-  p = multiply_add(p, r, spread<float>(1.6666665459e-1F));
-  p = multiply_add(p, r, spread<float>(5.0000001201e-1F));
-  p = multiply_add(p, r * r, r) + 1.0F;
-  // Twice half the power, for n = 128 has no exponent of its own.
-  typedef Vector<int32_t> I;
-  const I exponent = reinterpret_cast<I>(shifted) - 0x4B400000;
-  const I half_of = exponent >> 1;
-  const V one = reinterpret_cast<V>((half_of + 127) << 23);
-  const V two = reinterpret_cast<V>((exponent - half_of + 127) << 23);
-  V result = p * one * two;
-  result = x < spread<float>(-87.33654F) ? spread<float>(0.0F) : result;
-  return x > spread<float>(88.722839F) ? spread<float>(__builtin_inff()) : result;
+  V n[N];
+  V r[N];
+  V p[N];
+#if AOTWIN_LEVEL != 4
+  V power[N];  // 2^(n - 1), for n = 128 has no exponent of its own
+#endif
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) {
+    r[i] = clamp(x[i], -87.5F, 89.0F);
+#if AOTWIN_LEVEL == 4
+    n[i] = _mm512_roundscale_ps(r[i] * 1.44269504088896341F, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+    const V magic = spread<float>(12582912.0F + 126.0F);  // rounds to an integer whose low bits are the exponent of 2^(n - 1)
+    const V shifted = multiply_add(r[i], spread<float>(1.44269504088896341F), magic);
+    power[i] = reinterpret_cast<V>(reinterpret_cast<Vector<int32_t>>(shifted) << 23);
+    n[i] = shifted - magic;
+#endif
+    r[i] = multiply_add(n[i], spread<float>(-0.693145751953125F), r[i]);
+    r[i] = multiply_add(n[i], spread<float>(-1.42860682030941723e-6F), r[i]);
+  }
+  polynomial(p, r, {1.9875691500e-4F, 1.3981999507e-3F, 8.3334519073e-3F, 4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F});
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) {
+    p[i] = multiply_add(p[i], r[i] * r[i], r[i]) + 1.0F;
+#if AOTWIN_LEVEL == 4
+    x[i] = _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x[i], spread<float>(-86.99F), _CMP_NLT_UQ), p[i], n[i]);
+#else
+    x[i] = p[i] * power[i] * 2.0F;
+#endif
+  }
+}
+AOTWIN_ALWAYS Vector<float> exp(Vector<float> x) {
+  return one_of(x, [](auto& several) __attribute__((always_inline)) { exp(several); });
 }
 
 AOTWIN_ALWAYS Vector<double> exp(Vector<double> x) {
@@ -67,35 +100,53 @@ AOTWIN_ALWAYS Vector<double> exp(Vector<double> x) {
 }
 
 // 2^x for x <= 127, in half of exp's operations; 0 below -126 (no denormals). NaN stays. The largest relative error is 1.7e-7.
-AOTWIN_ALWAYS Vector<float> power_of_two(Vector<float> x) {
+template <int N>
+AOTWIN_ALWAYS void power_of_two(Vector<float> (&x)[N]) {
   typedef Vector<float> V;
-#if AOTWIN_LEVEL == 4
-  const V r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);  // x less the nearest integer
-#else
-  const V magic = spread<float>(12582912.0F + 127.0F);  // rounds to an integer whose low bits are the power's exponent
-  const V shifted = x + magic;
-  const V r = x - (shifted - magic);
+  V r[N];
+  V p[N];
+#if AOTWIN_LEVEL != 4
+  V power[N];
 #endif
-  V p = spread<float>(1.3264727252754072e-3F);
-  p = multiply_add(p, r, spread<float>(9.67151278585884e-3F));
-  p = multiply_add(p, r, spread<float>(5.550733744471511e-2F));
-  p = multiply_add(p, r, spread<float>(2.4022242083110510e-1F));
-  p = multiply_add(p, r, spread<float>(6.931469775976771e-1F));
-  p = multiply_add(p, r, spread<float>(1.0F));
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) {
 #if AOTWIN_LEVEL == 4
-  return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, spread<float>(-126.0F), _CMP_NLT_UQ), p, x - r);
+    r[i] = _mm512_reduce_ps(x[i], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);  // x less the nearest integer
 #else
-  const V power = reinterpret_cast<V>(reinterpret_cast<Vector<int32_t>>(shifted) << 23);
-  return x < spread<float>(-126.0F) ? V{} : p * power;
+    const V magic = spread<float>(12582912.0F + 127.0F);  // rounds to an integer whose low bits are the power's exponent
+    const V shifted = x[i] + magic;
+    power[i] = reinterpret_cast<V>(reinterpret_cast<Vector<int32_t>>(shifted) << 23);
+    r[i] = x[i] - (shifted - magic);
 #endif
+  }
+  polynomial(p, r, {1.3264727252754072e-3F, 9.67151278585884e-3F, 5.550733744471511e-2F, 2.4022242083110510e-1F, 6.931469775976771e-1F, 1.0F});
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) {
+#if AOTWIN_LEVEL == 4
+    x[i] = _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x[i], spread<float>(-126.0F), _CMP_NLT_UQ), p[i], x[i] - r[i]);
+#else
+    x[i] = x[i] < spread<float>(-126.0F) ? V{} : p[i] * power[i];
+#endif
+  }
+}
+AOTWIN_ALWAYS Vector<float> power_of_two(Vector<float> x) {
+  return one_of(x, [](auto& several) __attribute__((always_inline)) { power_of_two(several); });
 }
 
 AOTWIN_ALWAYS Vector<float> magnitude(Vector<float> x) {
   return reinterpret_cast<Vector<float>>(reinterpret_cast<Vector<uint32_t>>(x) & 0x7FFFFFFF);
 }
 
+template <int N>
+AOTWIN_ALWAYS void sigmoid(Vector<float> (&x)[N]) {
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) x[i] = -x[i];
+  exp(x);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) x[i] = 1.0F / (1.0F + x[i]);
+}
 AOTWIN_ALWAYS Vector<float> sigmoid(Vector<float> x) {
-  return 1.0F / (1.0F + exp(-x));
+  return one_of(x, [](auto& several) __attribute__((always_inline)) { sigmoid(several); });
 }
 
 // Through exp(-2|x|); below 0.625 by a polynomial, where the difference would cancel.
@@ -115,21 +166,44 @@ AOTWIN_ALWAYS Vector<float> tanh(Vector<float> x) {
   return size < 0.625F ? small : large;
 }
 
+// x times sigmoid(x).
+template <int N>
+AOTWIN_ALWAYS void silu(Vector<float> (&x)[N]) {
+  Vector<float> share[N];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) share[i] = x[i];
+  sigmoid(share);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) x[i] = x[i] * share[i];
+}
+
+// 0.5 * x * (1 + tanh(u)), which is x * sigmoid(2 * u), with u = sqrt(2 / pi) * (x + 0.044715 * x^3).
+template <int N>
+AOTWIN_ALWAYS void gelu_tanh(Vector<float> (&x)[N]) {
+  Vector<float> share[N];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) share[i] = 1.595769121605730712F * x[i] * multiply_add(x[i] * x[i], spread<float>(0.044715F), spread<float>(1.0F));
+  sigmoid(share);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) x[i] = x[i] * share[i];
+}
+
 // x times the normal distribution's share below x. That is erfc(|x| / sqrt(2)) / 2, or what it lacks to 1: no difference of near numbers, so one
 // polynomial does for all x, of -log2(erfc(|x| / sqrt(2))) / |x|, fitted on [0, 13] for the least largest error of the result (9e-9 before rounding).
-AOTWIN_ALWAYS Vector<float> gelu(Vector<float> x) {
+template <int N>
+AOTWIN_ALWAYS void gelu(Vector<float> (&x)[N]) {
   typedef Vector<float> V;
-  const V size = magnitude(x);
-  V p = spread<float>(1.9020644959018496e-6F);
-  p = multiply_add(p, size, spread<float>(-2.805692600245885e-5F));
-  p = multiply_add(p, size, spread<float>(1.3147314760104627e-4F));
-  p = multiply_add(p, size, spread<float>(2.7207593503550224e-4F));
-  p = multiply_add(p, size, spread<float>(-7.245421524873938e-3F));
-  p = multiply_add(p, size, spread<float>(5.262761106024638e-2F));
-  p = multiply_add(p, size, spread<float>(4.591621430338426e-1F));
-  p = multiply_add(p, size, spread<float>(1.1511110455432263F));
-  const V beyond = power_of_two(-(p * size));
-  return x * 0.5F * (x < 0 ? beyond : 2.0F - beyond);
+  V size[N];
+  V p[N];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) size[i] = magnitude(x[i]);
+  polynomial(p, size, {1.9020644959018496e-6F, -2.805692600245885e-5F, 1.3147314760104627e-4F, 2.7207593503550224e-4F, -7.245421524873938e-3F,
+                       5.262761106024638e-2F, 4.591621430338426e-1F, 1.1511110455432263F});
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) p[i] = -(p[i] * size[i]);
+  power_of_two(p);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < N; ++i) x[i] = x[i] * 0.5F * (x[i] < 0 ? p[i] : 2.0F - p[i]);
 }
 
 }  // namespace aotwin::runtime::products::AOTWIN_LEVEL_NAMESPACE

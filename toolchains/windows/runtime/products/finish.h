@@ -25,30 +25,55 @@ AOTWIN_ALWAYS void apply_addend(C* row, const S* from, int64_t column, C scale, 
   }
 }
 
-AOTWIN_ALWAYS Vector<float> activate(Activation activation, Vector<float> x, float first, float second) {
+template <Activation kind, int N>
+AOTWIN_ALWAYS void activate(Vector<float> (&x)[N], float first, float second) {
+  if constexpr (kind == Activation::sigmoid) {
+    sigmoid(x);
+  } else if constexpr (kind == Activation::silu) {
+    silu(x);
+  } else if constexpr (kind == Activation::gelu) {
+    gelu(x);
+  } else if constexpr (kind == Activation::gelu_tanh) {
+    gelu_tanh(x);
+  } else {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < N; ++i) {
+      if constexpr (kind == Activation::relu) {
+        x[i] = x[i] < 0 ? Vector<float>{} : x[i];
+      } else if constexpr (kind == Activation::tanh) {
+        x[i] = tanh(x[i]);
+      } else if constexpr (kind == Activation::hardswish) {
+        x[i] = x[i] * clamp(x[i] + 3.0F, 0.0F, 6.0F) / 6.0F;
+      } else if constexpr (kind == Activation::hardsigmoid) {
+        x[i] = clamp(x[i] + 3.0F, 0.0F, 6.0F) / 6.0F;
+      } else if constexpr (kind == Activation::leaky_relu) {
+        x[i] = x[i] > 0 ? x[i] : x[i] * first;
+      } else if constexpr (kind == Activation::clamp) {
+        x[i] = clamp(x[i], first, second);
+      }
+    }
+  }
+}
+
+// f.operator()<kind>()
+template <class F>
+AOTWIN_ALWAYS void with_activation(Activation activation, F&& f) {
   switch (activation) {
-    case Activation::relu:
-      return x < 0 ? Vector<float>{} : x;
-    case Activation::sigmoid:
-      return sigmoid(x);
-    case Activation::tanh:
-      return tanh(x);
-    case Activation::silu:
-      return x * sigmoid(x);
-    case Activation::gelu:
-      return gelu(x);
-    case Activation::gelu_tanh:
-      return 0.5F * x * (1.0F + tanh(0.797884560802865356F * (x + 0.044715F * x * x * x)));
-    case Activation::hardswish:
-      return x * clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
-    case Activation::hardsigmoid:
-      return clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
-    case Activation::leaky_relu:
-      return x > 0 ? x : x * first;
-    case Activation::clamp:
-      return clamp(x, first, second);
-    default:
-      return x;
+#define AOTWIN_CASE(kind) \
+  case Activation::kind:  \
+    return f.template operator()<Activation::kind>();
+    AOTWIN_CASE(none)
+    AOTWIN_CASE(relu)
+    AOTWIN_CASE(sigmoid)
+    AOTWIN_CASE(tanh)
+    AOTWIN_CASE(silu)
+    AOTWIN_CASE(gelu)
+    AOTWIN_CASE(gelu_tanh)
+    AOTWIN_CASE(hardswish)
+    AOTWIN_CASE(hardsigmoid)
+    AOTWIN_CASE(leaky_relu)
+    AOTWIN_CASE(clamp)
+#undef AOTWIN_CASE
   }
 }
 
@@ -82,30 +107,13 @@ inline double activate_one(Activation activation, double x, double first, double
 
 AOTWIN_ALWAYS void activate_row(const Finish& finish, float* row, int count) {
   // Rows are padded to whole registers.
-  const auto first = static_cast<float>(finish.first);
-  const auto second = static_cast<float>(finish.second);
-  const auto run = [&]<Activation kind>() __attribute__((always_inline)) {
-    for (int j = 0; j < count; j += lanes<float>) store<float>(row + j, activate(kind, load<float>(row + j), first, second));
-  };
-  switch (finish.activation) {
-#define AOTWIN_CASE(kind) \
-  case Activation::kind:  \
-    run.template operator()<Activation::kind>(); \
-    break;
-    AOTWIN_CASE(relu)
-    AOTWIN_CASE(sigmoid)
-    AOTWIN_CASE(tanh)
-    AOTWIN_CASE(silu)
-    AOTWIN_CASE(gelu)
-    AOTWIN_CASE(gelu_tanh)
-    AOTWIN_CASE(hardswish)
-    AOTWIN_CASE(hardsigmoid)
-    AOTWIN_CASE(leaky_relu)
-    AOTWIN_CASE(clamp)
-#undef AOTWIN_CASE
-    default:
-      break;
-  }
+  with_activation(finish.activation, [&]<Activation kind>() __attribute__((always_inline)) {
+    for (int j = 0; j < count; j += lanes<float>) {
+      Vector<float> x[1] = {load<float>(row + j)};
+      activate<kind>(x, static_cast<float>(finish.first), static_cast<float>(finish.second));
+      store<float>(row + j, x[0]);
+    }
+  });
 }
 AOTWIN_ALWAYS void activate_row(const Finish& finish, double* row, int count) {
   for (int j = 0; j < count; ++j) row[j] = activate_one(finish.activation, row[j], finish.first, finish.second);
@@ -198,36 +206,49 @@ AOTWIN_ALWAYS void finish_plain(const C* sums, int64_t stride, int64_t rows, int
   }
 }
 
-// The usual case of what is fused: float throughout, results next to each other, besides such a bias another addend (or factor) of
-// their shape, and an activation.
+// The usual case in float: results next to each other, such a bias, besides another addend (or factor) of their shape, and an activation.
 template <Activation kind>
 void finish_fused(const float* sums, int64_t stride, int64_t rows, int count, const float* of_columns, const float* of_rows, const Addend& other, const float* from,
                   float* to, int64_t to_stride, float first, float second) {
   typedef Vector<float> V;
   constexpr int width = lanes<float>;
   const V scale = spread<float>(static_cast<float>(other.scale));
-  const int whole = count / width * width;
-  for (int64_t i = 0; i < rows; ++i, sums += stride, to += to_stride) {
-    const V of_row = spread<float>(of_rows != nullptr ? of_rows[i] : 0);
-    const auto one = [&](V x, V column, V beside) __attribute__((always_inline)) {
-      x = x + (of_columns != nullptr ? column : of_row);
+  // So many registers from row i and column j on.
+  const auto finish_registers = [&]<int Rows, int Columns>(int64_t i, int j) __attribute__((always_inline)) {
+    V x[Rows * Columns];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < Rows * Columns; ++r) {
+      const int64_t row = i + r / Columns;
+      const int column = j + r % Columns * width;
+      x[r] = load<float>(sums + row * stride + column) + (of_columns != nullptr ? load<float>(of_columns + column) : spread<float>(of_rows != nullptr ? of_rows[row] : 0));
       if (from != nullptr) {
-        const V value = beside * scale;
-        x = other.multiply ? x * value : x + value;
+        const V value = load<float>(from + row * other.row + column) * scale;
+        x[r] = other.multiply ? x[r] * value : x[r] + value;
       }
-      return activate(kind, x, first, second);
-    };
-    int j = 0;
-    for (; j < whole; j += width) {
-      store<float>(to + j, one(load<float>(sums + j), of_columns != nullptr ? load<float>(of_columns + j) : V{}, from != nullptr ? load<float>(from + j) : V{}));
     }
+    activate<kind>(x, first, second);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < Rows * Columns; ++r) store<float>(to + (i + r / Columns) * to_stride + j + r % Columns * width, x[r]);
+  };
+  int64_t i = 0;
+  if (count == 2 * width) {  // a tile of products
+    for (; i + 2 <= rows; i += 2) finish_registers.template operator()<2, 2>(i, 0);
+  }
+  for (; i < rows; ++i) {
+    int j = 0;
+    for (; j + 4 * width <= count; j += 4 * width) finish_registers.template operator()<1, 4>(i, j);
+    for (; j + width <= count; j += width) finish_registers.template operator()<1, 1>(i, j);
     if (j < count) {
       const int left = count - j;
-      const V last = one(load_part<float>(sums + j, left), of_columns != nullptr ? load_part<float>(of_columns + j, left) : V{},
-                         from != nullptr ? load_part<float>(from + j, left) : V{});
-      for (int l = 0; l < left; ++l) to[j + l] = last[l];
+      V x[1] = {load_part<float>(sums + i * stride + j, left) +
+                (of_columns != nullptr ? load_part<float>(of_columns + j, left) : spread<float>(of_rows != nullptr ? of_rows[i] : 0))};
+      if (from != nullptr) {
+        const V value = load_part<float>(from + i * other.row + j, left) * scale;
+        x[0] = other.multiply ? x[0] * value : x[0] + value;
+      }
+      activate<kind>(x, first, second);
+      for (int l = 0; l < left; ++l) to[i * to_stride + j + l] = x[0][l];
     }
-    if (from != nullptr) from += other.row;
   }
 }
 
@@ -236,24 +257,9 @@ AOTWIN_ALWAYS void finish_fused(const Finish& finish, const float* sums, int64_t
   const Addend& other = finish.addends[1];
   const float* const from = other.data == nullptr ? nullptr : static_cast<const float*>(other.data) + row * other.row + column;
   float* const to = static_cast<float*>(finish.out) + row * finish.row + column;
-  switch (finish.activation) {
-#define AOTWIN_CASE(kind)                                                                                                                                \
-  case Activation::kind:                                                                                                                                 \
-    return finish_fused<Activation::kind>(sums, stride, rows, count, of_columns, of_rows, other, from, to, finish.row, static_cast<float>(finish.first), \
-                                          static_cast<float>(finish.second));
-    AOTWIN_CASE(none)
-    AOTWIN_CASE(relu)
-    AOTWIN_CASE(sigmoid)
-    AOTWIN_CASE(tanh)
-    AOTWIN_CASE(silu)
-    AOTWIN_CASE(gelu)
-    AOTWIN_CASE(gelu_tanh)
-    AOTWIN_CASE(hardswish)
-    AOTWIN_CASE(hardsigmoid)
-    AOTWIN_CASE(leaky_relu)
-    AOTWIN_CASE(clamp)
-#undef AOTWIN_CASE
-  }
+  with_activation(finish.activation, [&]<Activation kind>() __attribute__((always_inline)) {
+    finish_fused<kind>(sums, stride, rows, count, of_columns, of_rows, other, from, to, finish.row, static_cast<float>(finish.first), static_cast<float>(finish.second));
+  });
 }
 
 // The same with results of 16 bits, and another addend of these: as floats between, some rows at a time.
@@ -305,33 +311,36 @@ void finish(const Finish& finish, const void* sums, int64_t stride, int64_t row,
     return;
   }
   C numbers[finish_most];
-  const bool of_columns = bias.data != nullptr && bias.row == 0;
-  if (of_columns) {
-    widen_addend<C>(bias, column, bias.column, count, numbers);
+  const C* by_column = nullptr;
+  if (bias.data != nullptr && bias.row == 0) {
+    if (sizeof(C) == 4 && bias.dtype == Dtype::f32 && bias.column == 1) {
+      by_column = static_cast<const C*>(bias.data) + column;
+    } else {
+      widen_addend<C>(bias, column, bias.column, count, numbers);
+      by_column = numbers;
+    }
   }
+  const bool of_rows = bias.data != nullptr && by_column == nullptr;
   for (int64_t first = 0; first < rows; first += finish_most) {
     const int64_t now = rows - first < finish_most ? rows - first : finish_most;
-    if (bias.data != nullptr && !of_columns) {
+    if (of_rows) {
       widen_addend<C>(bias, row + first, bias.row, static_cast<int>(now), numbers);
     }
-    const C* const by_column = of_columns ? numbers : nullptr;
-    const C* const by_row = bias.data != nullptr && !of_columns ? numbers : nullptr;
+    const C* const by_row = of_rows ? numbers : nullptr;
+    const C* const sums_now = from + first * stride;
     const auto put_rows = [&](auto* out) __attribute__((always_inline)) {
-      finish_plain<C>(from + first * stride, stride, now, count, by_column, by_row, out + (row + first) * finish.row + column, finish.row);
+      finish_plain<C>(sums_now, stride, now, count, by_column, by_row, out + (row + first) * finish.row + column, finish.row);
     };
     if constexpr (sizeof(C) == 8) {
       put_rows(static_cast<double*>(finish.out));
+    } else if (finish.dtype == Dtype::f32) {
+      finish_fused(finish, sums_now, stride, row + first, now, column, count, by_column, by_row);
     } else if (finish.addends[1].data != nullptr || finish.activation != Activation::none) {
-      const C* const sums_now = from + first * stride;
-      if (finish.dtype == Dtype::f32) {
-        finish_fused(finish, sums_now, stride, row + first, now, column, count, by_column, by_row);
-      } else if (finish.dtype == Dtype::bf16) {
+      if (finish.dtype == Dtype::bf16) {
         finish_narrow<bfloat>(finish, sums_now, stride, row + first, now, column, count, by_column, by_row);
       } else {
         finish_narrow<half>(finish, sums_now, stride, row + first, now, column, count, by_column, by_row);
       }
-    } else if (finish.dtype == Dtype::f32) {
-      put_rows(static_cast<float*>(finish.out));
     } else if (finish.dtype == Dtype::bf16) {
       put_rows(static_cast<bfloat*>(finish.out));
     } else {
