@@ -259,6 +259,24 @@ def test_linear_layer_with_what_follows_it(
     assert_as_accurate(ours, function(functional.linear(x, weight, bias)), truth)
 
 
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_activations_of_any_number(products: Operators, rows: int, name: str) -> None:
+    function, values, algorithm = ACTIVATIONS[name]
+    infinite = [torch.inf, -torch.inf, torch.nan]
+    special = torch.tensor([*infinite, 0.0, -0.0, 1e30, -1e30, 1e-30, -1e-30, 5e37, -5e37, 88.73])
+    bias = torch.cat([special, torch.linspace(-110, 110, 320 - len(special))])
+    x, weight = torch.zeros(rows, 4), in_blocks(torch.zeros(320, 4))
+    ours = products.answer(
+        "aoti_torch_cpu__linear_pointwise",
+        *(x, weight, Optional(bias), name.split(maxsplit=1)[0]),
+        *scalars(values),
+        ctypes.byref(ctypes.c_char_p(algorithm.encode())),
+    )
+    truth = function(exact(bias)).expand(rows, -1)
+    torch.testing.assert_close(exact(ours), truth, rtol=3e-7, atol=6e-7, equal_nan=True)
+
+
 @pytest.mark.parametrize("terms", [1, 12, 48, 250, 1000])
 @pytest.mark.parametrize("rows", [1, 3, 6, 7, 14, 15, 40, 130, 300])
 def test_a_weight_in_blocks_is_taken_as_it_lies(products: Operators, rows: int, terms: int) -> None:
